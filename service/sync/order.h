@@ -1,0 +1,140 @@
+/*
+ * order: the neutral order that both platforms' adapters fill and everything behind them reads.
+ * Nothing here knows Shopify's or Amazon's field names. All texts and arrays live in the arena that
+ * was given to the adapter. Pure data; no I/O, no clock.
+ */
+#pragma once
+
+#include "service/base/buf.h"
+#include "service/base/err.h"
+#include "service/base/limits.h"
+#include "service/base/money.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum ord_paid { ORD_UNPAID, ORD_PARTLY_PAID, ORD_PAID };
+enum ord_fulfilment { ORD_UNFULFILLED, ORD_PARTLY_FULFILLED, ORD_FULFILLED };
+
+/* What the sync rules look at. */
+struct ord_state {
+    enum ord_paid paid;
+    enum ord_fulfilment fulfilment;
+    bool cancelled;
+    bool refunded;       /* anything of it: a refund record with money, or the shop's status says so */
+    bool test;
+    bool zero_value;     /* the total at the sale is 0 */
+    bool nothing_left;   /* every line was removed by edits */
+    bool replacement;    /* Amazon */
+    bool unfulfillable;  /* Amazon */
+    bool third_party;    /* sold by another party (merchant of record) */
+    char created_day[11]; /* YYYY-MM-DD in the offset the shop wrote; "" unknown */
+    struct str tags;      /* separated by commas, as the shop wrote them */
+    struct str source;
+    const struct str *gateways;
+    size_t gateway_count;
+};
+
+/* One tax on one line. */
+struct ord_tax {
+    struct str title;
+    struct rate rate;
+    struct money amount;  /* of the whole line after discounts */
+    bool channel_liable;  /* a marketplace remits it */
+};
+
+enum ord_line_kind {
+    ORD_PRODUCT,
+    ORD_GIFT_CARD, /* sale of a voucher */
+    ORD_TIP,
+    ORD_SHIPPING,
+    ORD_DUTY,
+    ORD_FEE
+};
+
+struct ord_line {
+    enum ord_line_kind kind;
+    struct str id;
+    struct str title; /* with its variant: what the buyer saw */
+    struct str sku, vendor, product_type;
+    int64_t quantity;       /* sold */
+    int64_t removed;        /* of these, taken out again by edits (refund records without money) */
+    struct money price;     /* of one, before discounts */
+    struct money discount;  /* of the whole line: its allocations */
+    const struct ord_tax *taxes;
+    size_t tax_count;
+};
+
+struct ord_transaction {
+    struct str id, gateway;
+    struct money amount;
+    char day[11]; /* YYYY-MM-DD */
+};
+
+/* A refund record. The amounts of a record with money become a credit note; one without money is an
+ * edit, already counted in ord_line.removed. */
+struct ord_refund {
+    struct str id;
+    char day[11];
+    bool has_money;
+    struct money amount; /* of its successful refund transactions */
+};
+
+struct ord_party {
+    struct str customer_id; /* "" = guest */
+    struct str name;        /* of the person; may be empty */
+    struct str company;     /* of the billing address or the B2B company; may be empty */
+    struct str email;
+    bool is_company;        /* B2B order: the company is the buyer */
+};
+
+/* Which exotic things the order has, for documents that are not supported for it. */
+struct order {
+    struct str platform; /* "shopify" or "amazon" */
+    struct str store;
+    struct str id;
+    struct str name;     /* "#1042" */
+    struct ord_state state;
+    struct str shop_status; /* the payment status in the shop's own word */
+    char created_at[36], updated_at[36], processed_at[36]; /* as written; "" when absent */
+    char fulfilled_day[11];  /* of the first shipment; "" none */
+    char cancelled_day[11];
+    char currency[4];             /* of all amounts here */
+    char presentment_currency[4]; /* what the buyer paid in */
+    bool taxes_included;
+    bool tax_exempt;
+    struct money total;          /* at the sale */
+    struct money total_tax;
+    struct money tip;            /* total tips at the sale */
+    struct money outstanding;    /* still to be paid, as the shop says */
+    struct money current_total;  /* after edits and refunds, as the shop says */
+    struct money cash_rounding;
+    struct money duties, fees;   /* totals at the sale */
+    const struct ord_line *lines; /* products and tip lines first, then shipping */
+    size_t line_count;
+    const struct ord_refund *refunds;
+    size_t refund_count;
+    const struct ord_transaction *payments; /* successful sales and captures, by their own records */
+    size_t payment_count;
+    struct ord_party party;
+    struct str country;   /* of the shipping, else billing address: two letters, may be empty */
+    struct str po_number;
+    char due_day[11];     /* from payment terms; "" none */
+    int64_t due_days;     /* from payment terms; -1 none */
+    bool edited;          /* lines were added or removed after the sale */
+};
+
+/* Digits of a stamp: 12 for the second of the change, 2 and 1 for the states, 19 for the delivery. */
+#define ORD_STAMP 35
+
+/* Writes a text of ORD_STAMP digits by which snapshots of one order compare: later change, then
+ * further payment state (cancelled > refunded > partially refunded > paid > partially paid > voided
+ * > authorised > every other word), then further fulfilment, then later TRIGGERED_AT (RFC 3339,
+ * may be empty). "" if the order has no usable updated_at. */
+void ord_stamp(const struct order *o, struct str triggered_at, char out[ORD_STAMP + 1]);
+/* The calendar day YYYY-MM-DD of an RFC 3339 time, in the offset that it was written with. False
+ * (and "") when TEXT does not begin with a real date. */
+bool ord_day(struct str text, char out[11]) MUST_CHECK;
+/* Unix seconds of an RFC 3339 time; NS (may be NULL) gets its nanoseconds. False if not one. */
+bool ord_time(struct str text, int64_t *seconds, int32_t *ns) MUST_CHECK;
+/* DAY plus N days (N may be negative). False if DAY is no date or the result has not four digits. */
+bool ord_day_add(const char day[11], int64_t n, char out[11]) MUST_CHECK;

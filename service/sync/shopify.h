@@ -1,0 +1,62 @@
+/*
+ * shopify: what Shopify sends -> event and neutral order. The only file that knows Shopify's topic,
+ * header and field names. Pure: bytes in, structs out; no I/O, no clock, no settings.
+ * Facts: Shopify's webhook and REST Admin Order references.
+ */
+#pragma once
+
+#include "service/base/json.h"
+#include "service/sync/order.h"
+#include "service/sync/rules.h"
+
+enum shp_topic {
+    SHP_ORDERS_CREATE,
+    SHP_ORDERS_PAID,
+    SHP_ORDERS_UPDATED,
+    SHP_ORDERS_PARTIALLY_FULFILLED,
+    SHP_ORDERS_FULFILLED,
+    SHP_ORDERS_CANCELLED,
+    SHP_ORDERS_EDITED,
+    SHP_ORDERS_DELETE,
+    SHP_REFUNDS_CREATE,
+    SHP_TRANSACTIONS_CREATE,
+    SHP_APP_UNINSTALLED,
+    SHP_CUSTOMERS_DATA_REQUEST,
+    SHP_CUSTOMERS_REDACT,
+    SHP_SHOP_REDACT,
+    SHP_OTHER
+};
+
+/* "orders/create" -> topic; SHP_OTHER for any other. */
+enum shp_topic shp_topic(struct str text);
+/* For metrics and the log: the topic's text, "other" for SHP_OTHER. */
+const char *shp_topic_text(enum shp_topic t);
+/* True if the topic's body is a whole order; then EVENT is the rules' event. */
+bool shp_topic_is_order(enum shp_topic t, enum rul_event *event) MUST_CHECK;
+/* A shop's domain in lower case into OUT (at most LIM_STORE_ID): [a-z0-9][a-z0-9.-]*. False else. */
+bool shp_shop(struct str header, char out[LIM_STORE_ID + 1]) MUST_CHECK;
+
+/* True if ROOT looks like the body of TOPIC (only the body is signed, not the topic header): an
+ * object with an order's / refund's / transaction's / order_edit's own fields and an integer id. */
+bool shp_body_fits(enum shp_topic t, const struct js_value *root) MUST_CHECK;
+/* The order's id in text, for any topic about one order ("order_id" of refunds and transactions).
+ * False if absent or no integer. Borrowed from the document. */
+bool shp_order_id(enum shp_topic t, const struct js_value *root, struct str *id) MUST_CHECK;
+/* The id of a refund or transaction body itself. */
+bool shp_record_id(const struct js_value *root, struct str *id) MUST_CHECK;
+
+/* Reads a whole order. STORE is copied. On ERR_MISSING, ERR_TYPE, ERR_RANGE, ERR_OVERFLOW or
+ * ERR_TOO_BIG the order lacks what an invoice needs: INFO names the field; `id`, `name` (the id if
+ * it has none), platform and store are still filled in. Unknown fields are ignored, absent ones
+ * tolerated wherever an invoice can do without. All memory comes from ARENA. */
+enum err shp_read_order(const struct js_value *root, struct str store, struct arena *arena,
+                        struct order *out, struct errinfo *info) MUST_CHECK;
+/* Adds a refund (body of refunds/create) or a transaction (body of order_transactions/create) that
+ * came by its own message, unless the order already has one of that id. A failed or pending
+ * transaction, or one that is no sale or capture, adds nothing. */
+enum err shp_add_refund(const struct js_value *root, struct arena *arena, struct order *o,
+                        struct errinfo *info) MUST_CHECK;
+enum err shp_add_transaction(const struct js_value *root, struct arena *arena, struct order *o,
+                             struct errinfo *info) MUST_CHECK;
+/* The shop's admin page of an order: "https://<shop>/admin/orders/<id>". */
+char *shp_order_link(struct str store, struct str order_id, struct arena *arena);
