@@ -20,13 +20,13 @@ struct ord_state {
     enum ord_paid paid;
     enum ord_fulfilment fulfilment;
     bool cancelled;
-    bool refunded;       /* anything of it: a refund record with money, or the shop's status says so */
+    bool refunded; /* anything of it: a refund record with money, or the shop's status says so */
     bool test;
-    bool zero_value;     /* the total at the sale is 0 */
-    bool nothing_left;   /* every line was removed by edits */
-    bool replacement;    /* Amazon */
-    bool unfulfillable;  /* Amazon */
-    bool third_party;    /* sold by another party (merchant of record) */
+    bool zero_value;      /* the total at the sale is 0 */
+    bool nothing_left;    /* every line was removed by edits */
+    bool replacement;     /* Amazon */
+    bool unfulfillable;   /* Amazon */
+    bool third_party;     /* sold by another party (merchant of record) */
     char created_day[11]; /* YYYY-MM-DD in the offset the shop wrote; "" unknown */
     struct str tags;      /* separated by commas, as the shop wrote them */
     struct str source;
@@ -38,8 +38,8 @@ struct ord_state {
 struct ord_tax {
     struct str title;
     struct rate rate;
-    struct money amount;  /* of the whole line after discounts */
-    bool channel_liable;  /* a marketplace remits it */
+    struct money amount; /* of the whole line after discounts */
+    bool channel_liable; /* a marketplace remits it */
 };
 
 enum ord_line_kind {
@@ -56,10 +56,10 @@ struct ord_line {
     struct str id;
     struct str title; /* with its variant: what the buyer saw */
     struct str sku, vendor, product_type;
-    int64_t quantity;       /* sold */
-    int64_t removed;        /* of these, taken out again by edits (refund records without money) */
-    struct money price;     /* of one, before discounts */
-    struct money discount;  /* of the whole line: its allocations */
+    int64_t quantity;      /* sold */
+    int64_t removed;       /* of these, taken out again by edits (refund records without money) */
+    struct money price;    /* of one, before discounts */
+    struct money discount; /* of the whole line: its allocations */
     const struct ord_tax *taxes;
     size_t tax_count;
 };
@@ -84,7 +84,7 @@ struct ord_party {
     struct str name;        /* of the person; may be empty */
     struct str company;     /* of the billing address or the B2B company; may be empty */
     struct str email;
-    bool is_company;        /* B2B order: the company is the buyer */
+    bool is_company; /* B2B order: the company is the buyer */
 };
 
 /* Which exotic things the order has, for documents that are not supported for it. */
@@ -92,38 +92,39 @@ struct order {
     struct str platform; /* "shopify" or "amazon" */
     struct str store;
     struct str id;
-    struct str name;     /* "#1042" */
+    struct str name; /* "#1042" */
     struct ord_state state;
     struct str shop_status; /* the payment status in the shop's own word */
     char created_at[36], updated_at[36], processed_at[36]; /* as written; "" when absent */
-    char fulfilled_day[11];  /* of the first shipment; "" none */
+    char fulfilled_day[11];                                /* of the first shipment; "" none */
     char cancelled_day[11];
     char currency[4];             /* of all amounts here */
     char presentment_currency[4]; /* what the buyer paid in */
     bool taxes_included;
     bool tax_exempt;
-    struct money total;          /* at the sale */
+    struct money total; /* at the sale */
     struct money total_tax;
-    struct money tip;            /* total tips at the sale */
-    struct money outstanding;    /* still to be paid, as the shop says */
-    struct money current_total;  /* after edits and refunds, as the shop says */
+    struct money tip;           /* total tips at the sale */
+    struct money outstanding;   /* still to be paid, as the shop says */
+    struct money current_total; /* after edits and refunds, as the shop says */
     struct money cash_rounding;
-    struct money duties, fees;   /* totals at the sale */
+    struct money duties, fees;    /* totals at the sale */
     const struct ord_line *lines; /* products and tip lines first, then shipping */
     size_t line_count;
     const struct ord_refund *refunds;
     size_t refund_count;
-    const struct ord_transaction *payments; /* successful sales and captures, by their own records */
+    const struct ord_transaction
+        *payments; /* successful sales and captures, by their own records */
     size_t payment_count;
     struct ord_party party;
-    struct str country;   /* of the shipping, else billing address: two letters, may be empty */
+    struct str country; /* of the shipping, else billing address: two letters, may be empty */
     struct str po_number;
-    char due_day[11];     /* from payment terms; "" none */
-    int64_t due_days;     /* from payment terms; -1 none */
-    bool edited;          /* lines were added or removed after the sale */
+    char due_day[11]; /* from payment terms; "" none */
+    int64_t due_days; /* from payment terms; -1 none */
+    bool edited;      /* lines were added or removed after the sale */
 };
 
-/* Digits of a stamp: 12 for the second of the change, 2 and 1 for the states, 19 for the delivery. */
+/* Digits of a stamp: 12 for the second of the change, 2 and 1 for the states, 20 for the delivery. */
 #define ORD_STAMP 35
 
 /* Writes a text of ORD_STAMP digits by which snapshots of one order compare: later change, then

@@ -55,6 +55,8 @@ struct rul_decision {
     enum cat_reason reason;
 };
 
+/* Always decides, with exactly one reason. O may be NULL for RUL_REFUNDED and RUL_TRANSACTION, which
+ * carry no order. */
 struct rul_decision rul_decide(const struct rul_settings *s, enum rul_event event,
                                const struct ord_state *o, struct rul_history h);
 /* "created", "paid", ... */
