@@ -1,0 +1,48 @@
+/*
+ * grants: consents and their tokens: `grant:<id>` in Redis, sealed under the master key, one refresh
+ * at a time over all workers, new tokens stored by version before they are used. Linked into the
+ * worker only; the receiver's Redis user cannot read these keys. Makes no HTTP call: the caller asks
+ * the identity server between grt_begin and grt_store.
+ */
+#pragma once
+
+#include "queue/rds.h"
+#include "service/base/crypto.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct grt_token {
+    char *access;          /* wiped and freed by grt_token_free; NULL: none that is valid */
+    int64_t valid_ms;      /* from now on, at the time of reading */
+    int64_t version;
+    char client_id[128];
+    struct buf client_secret; /* opened only where a refresh is to be made; empty otherwise */
+};
+void grt_token_free(struct grt_token *t);
+
+/* The grant's access token if it is valid for at least MARGIN_MS more. ERR_NOT_FOUND: no such grant
+ * yet (its credentials are still on their way). */
+enum err grt_get(struct rds *r, const struct cry_keys *master, const char *grant, int64_t margin_ms,
+                 struct grt_token *out, struct errinfo *info) MUST_CHECK;
+/* The right to refresh version VERSION for 60 s. *MINE false: somebody else has it or the version
+ * moved on: read again after a moment. With *MINE the client's secret is opened into OUT. */
+enum err grt_begin(struct rds *r, const struct cry_keys *master, const char *grant, int64_t version,
+                   const char *holder, bool *mine, struct grt_token *out,
+                   struct errinfo *info) MUST_CHECK;
+/* Stores the new token (valid for EXPIRES_S) as version + 1 and gives the right back. ERR_CONFLICT:
+ * the version moved on; the token must not be used. */
+enum err grt_store(struct rds *r, const struct cry_keys *master, const char *grant, int64_t version,
+                   const char *holder, struct str access, int64_t expires_s,
+                   struct errinfo *info) MUST_CHECK;
+/* Gives the right back without a token. */
+enum err grt_abandon(struct rds *r, const char *grant, const char *holder,
+                     struct errinfo *info) MUST_CHECK;
+/* Makes access tokens of VERSION invalid (Xero said so). */
+enum err grt_expire(struct rds *r, const char *grant, int64_t version,
+                    struct errinfo *info) MUST_CHECK;
+/* Creates or replaces a client-credentials grant; its tokens begin anew. */
+enum err grt_put_client(struct rds *r, const struct cry_keys *master, const char *grant,
+                        const char *client_id, struct str client_secret,
+                        struct errinfo *info) MUST_CHECK;
+/* Id of the grant made from the environment's default pair. */
+#define GRT_DEFAULT "default"

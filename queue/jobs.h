@@ -1,0 +1,182 @@
+/*
+ * jobs: the queue. An order that Xero has yet to match is a job; what waits in Redis is the order's
+ * key, its newest snapshot and its revision, never a message. Owns the order's record, snapshots
+ * (and libzstd), leases, permits and the moves between waiting, leased, failed and done; every move
+ * is one script of queue/scripts/. Decides nothing about business and knows no Xero call.
+ * Functions take a connection, so any thread with one of its own may call them.
+ *
+ * The record `order:<O>`, a hash, never expires. Fields (format 1; adding one is compatible, changing
+ * one's meaning needs a new `format`):
+ *   conn     connection it belongs to         st    waiting|leased|failed|dismissed|done|skipped|kept
+ *   rev      counts changes to be exported    drev  revision that was last exported whole
+ *   on       0/1 the import stamp             snap  stamp of the stored snapshot (ord_stamp)
+ *   dlv      last 16 delivery hashes, 8 bytes each
+ *   name, link   as shown to people           reason  code of the last decision
+ *   tok      lease token while leased         att   attempts; dth deaths while leased alone;
+ *   sus      largest batch it may be in       lines 1: its lines may change at the next export
+ *   paid     day it was first seen paid       wh    hash of what failed; dis  hash dismissed
+ *   fg       its group on the failed list     byhand 1: exported by hand
+ *   doc:<d>  a document in Xero as JSON, e.g. doc:invoice, doc:pay:<mark>, doc:contact
+ */
+#pragma once
+
+#include "queue/rds.h"
+#include "service/sync/order.h"
+#include "service/sync/rules.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* "shopify/<store>/<id>" into OUT. ERR_TOO_BIG. */
+enum err job_order_key(struct str platform, struct str store, struct str id,
+                       char out[LIM_ORDER_KEY + 1]) MUST_CHECK;
+/* The parts of an order key, borrowed. False if it is none. */
+bool job_order_key_split(struct str key, struct str *platform, struct str *store,
+                         struct str *id) MUST_CHECK;
+
+/* ---- in ---- */
+
+enum job_result {
+    JOB_QUEUED,
+    JOB_SKIPPED,
+    JOB_HELD,      /* queued on a connection that is paused or disconnected */
+    JOB_DUPLICATE,
+    JOB_STALE_EVENT,
+    JOB_UNUSABLE,  /* parked on the failed list */
+    JOB_KEPT,      /* a refund or payment record, kept for its order */
+    JOB_STALE_SETTINGS, /* the store's version moved on: reload, verify and decide again */
+    JOB_NO_STORE   /* the store is gone */
+};
+const char *job_result_text(enum job_result r);
+
+struct job_event {
+    const char *order_key, *store_key; /* "shopify/x/1", "shopify/x" */
+    int64_t store_version;
+    const char *connection;
+    struct str delivery;      /* what identifies the delivery; "" = no dedupe */
+    enum rul_event event;
+    const char *stamp;        /* ord_stamp; "" = the body never replaces a stored one */
+    const char *part;         /* snapshot part: "order", "refund:<id>", "txn:<id>"; "" = none */
+    struct str body;          /* that part's bytes */
+    bool stamp_on;            /* the store's master switch, stamped on an order first seen */
+    struct rul_decision decision[3]; /* not in Xero and on; not in Xero and off; in Xero */
+    const char *name, *link;  /* as shown to people; "" = leave as stored */
+    const char *paid_day;     /* day of this state if paid or partly paid, else "" */
+    struct str inputs;        /* the rules' inputs as JSON members ("k":v,...), for the trail */
+    const struct trl_failure *unusable; /* not NULL: park it with this row (see trail.h) */
+};
+
+/* Takes one event: dedupe, snapshot, stamp, revision, decision by history, trail, queue; atomic and
+ * durable when it returns. REASON gets the picked decision's code. May be repeated. */
+enum err job_ingest(struct rds *r, const struct job_event *e, enum job_result *result,
+                    enum cat_reason *reason, struct errinfo *info) MUST_CHECK;
+
+/* ---- out ---- */
+
+struct job_part {
+    struct str name, body; /* "order" or "refund:<id>"...; uncompressed */
+};
+
+struct job_order {
+    struct str key;        /* O */
+    int64_t rev;           /* revision this lease exports */
+    int64_t attempts;
+    struct str name, link, paid_day;
+    bool lines;
+    bool byhand;
+    struct job_part *parts;
+    size_t part_count;
+    struct job_part *docs; /* name without "doc:", body JSON */
+    size_t doc_count;
+};
+
+struct job_lease {
+    char connection[LIM_CONN_NAME + 1];
+    char token[37];
+    int64_t until_ms;      /* monotonic ms (job_now_ms) at which the lease ends, seen from here */
+    bool settling;         /* taken over from a worker that died */
+    /* settling: the request whose answer nobody recorded; key "" if there was none */
+    struct str req_kind, req_bytes, req_key, req_meta;
+    int64_t req_age_ms;    /* since its first sending */
+    bool req_look_up;      /* do not send it again, look up */
+    struct job_order *orders;
+    size_t count;
+    struct arena arena;
+};
+
+/* Monotonic milliseconds of this process. */
+int64_t job_now_ms(void);
+
+/* Takes the next lane that may act and up to MAX of its orders, each loaded. ERR_NOT_FOUND: nothing
+ * to do for *WAIT_MS (at most 5,000; wake key tells earlier). Free with job_lease_free. */
+enum err job_lease(struct rds *r, int64_t lease_ms, int max, struct job_lease *out,
+                   int64_t *wait_ms, struct errinfo *info) MUST_CHECK;
+void job_lease_free(struct job_lease *l);
+/* The list to wait on for work (rds_wait_list). */
+const char *job_wake_key(void);
+
+/* One field of one order's record: what the last call's answer said. */
+struct job_update {
+    struct str order, field, value; /* field "doc:..."; value {NULL,0} deletes it */
+};
+
+struct job_call {
+    const char *kind;      /* "invoices", "payments", "contacts", "void", "look_up" */
+    struct str bytes, key; /* both empty for a look-up: the stored request stays as it is */
+    struct str meta;       /* JSON: which element is which order's */
+};
+
+enum job_permit { JOB_GO, JOB_WAIT, JOB_PAUSED, JOB_LOST };
+
+/* Before every call under a lease: stores UPDATES (answer of the call before), forgets the request
+ * stored before if ANSWERED, stores CALL, extends the lease to LEASE_MS, takes one minute and one
+ * day permit. DAY_LEFT is Xero's newest X-DayLimit-Remaining, -1 unknown. JOB_WAIT: *WAIT_MS until
+ * there is room; nothing but the updates was stored. CALL may be NULL: only store. */
+enum err job_permit(struct rds *r, struct job_lease *l, int64_t lease_ms,
+                    const struct job_update *updates, size_t n, bool answered, int64_t day_left,
+                    const struct job_call *call, enum job_permit *permit, int64_t *wait_ms,
+                    struct errinfo *info) MUST_CHECK;
+
+enum job_outcome {
+    JOB_DONE,
+    JOB_RETRY,   /* again after delay_ms; counts as an attempt */
+    JOB_AGAIN,   /* again after delay_ms; does not count */
+    JOB_FAILED   /* onto the failed list with `failure` */
+};
+
+struct job_report {
+    struct str order;
+    enum job_outcome outcome;
+    int64_t delay_ms;
+    const struct trl_failure *failure; /* JOB_FAILED, and JOB_RETRY for the trail */
+    struct str summary;                /* one sentence for trail and connection log; "" none */
+    struct str synced;                 /* JSON of the synced row, JOB_DONE with documents; "" none */
+    bool settled_lines;                /* lines were brought up to date */
+    struct str wanted_hash;            /* of the documents wanted, for dismissals */
+};
+
+/* Ends the lease. HOLD_MS > 0 keeps the connection from being leased for that long (HOLD_WHY is
+ * logged). Orders whose token is no longer ours are left alone and counted in *FENCED. */
+enum err job_complete(struct rds *r, struct job_lease *l, const struct job_update *updates, size_t n,
+                      const struct job_report *reports, size_t count, int64_t day_left,
+                      int64_t hold_ms, const char *hold_why, int64_t *fenced,
+                      struct errinfo *info) MUST_CHECK;
+
+/* ---- by hand ---- */
+
+/* Failed orders of one connection back to ready, at the front. KEYS are order keys. ERR_CONFLICT if
+ * the connection is paused, disconnected or uninstalled (INFO says which). *MOVED counts. */
+enum err job_resync(struct rds *r, const char *connection, const struct str *keys, size_t n,
+                    const char *who, int64_t *moved, struct errinfo *info) MUST_CHECK;
+/* Off the failed list until the documents to be written have another hash. */
+enum err job_dismiss(struct rds *r, const char *connection, const struct str *keys, size_t n,
+                     const char *who, int64_t *moved, struct errinfo *info) MUST_CHECK;
+/* Connection states. ERR_NOT_FOUND: no such connection; ERR_CONFLICT: not from its present state.
+ * Pause ends the leases' next permit with JOB_PAUSED; resume lets waiting orders go. Repeatable. */
+enum err job_pause(struct rds *r, const char *connection, const char *who,
+                   struct errinfo *info) MUST_CHECK;
+enum err job_resume(struct rds *r, const char *connection, const char *who,
+                    struct errinfo *info) MUST_CHECK;
+/* One pass of upkeep over at most 1,000 entries a kind; takes a lock, so any worker may call it as
+ * often as it likes (*DID false: another had it). *REPAIRS: lanes found missing from the due set. */
+enum err job_sweep(struct rds *r, int64_t retention_days, int64_t log_days, bool *did,
+                   int64_t *repairs, struct errinfo *info) MUST_CHECK;

@@ -1,0 +1,104 @@
+/*
+ * settings: stores and connections as they stand in Redis, with versions, sealed webhook secrets,
+ * and a bounded cache for the accept path. Does not know what a setting means (options does) and
+ * holds no key that opens a Xero token.
+ * The cache may be used by any thread; what it hands out is immutable and counted.
+ */
+#pragma once
+
+#include "queue/rds.h"
+#include "service/base/crypto.h"
+#include "service/base/limits.h"
+#include "service/sync/options.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+enum set_secret { SET_WEBHOOK, SET_WEBHOOK_PREVIOUS, SET_WEBHOOK_ADMIN, SET_API_TOKEN, SET_SECRET_COUNT };
+/* "webhook", ...: the names in the API and in Redis. */
+const char *set_secret_text(enum set_secret s);
+
+/* One store, read whole. Immutable; set_store_put gives it back. */
+struct set_store {
+    char platform[16], id[LIM_STORE_ID + 1];
+    char key[LIM_STORE_ID + 20];        /* "shopify/<id>" */
+    char connection[LIM_CONN_NAME + 1];
+    int64_t version;
+    char added_day[11];
+    bool deleted;                       /* a tombstone: known once, gone now */
+    struct opt_store options;
+    struct str document;                /* canonical settings and mappings JSON */
+    struct str secret[SET_SECRET_COUNT]; /* opened; {NULL,0} = not set, or no key given */
+    int64_t secret_at[SET_SECRET_COUNT]; /* Unix seconds since when set; 0 not set */
+    struct arena arena;                 /* private */
+    _Atomic int refs;                   /* private */
+};
+
+struct set_cache;
+
+/* KEYS (borrowed for the cache's life; NULL: secrets stay closed) opens the secrets. MAX stores. */
+struct set_cache *set_cache_new(const struct cry_keys *keys, size_t max);
+void set_cache_free(struct set_cache *c);
+
+/* The store, from the cache or from Redis. REFRESH reads Redis again unless that was done for this
+ * store within the last second. ERR_NOT_FOUND: no such store (a tombstone is found, with `deleted`).
+ * Unknown ids are remembered for a second, so that strangers cannot make us ask Redis each time. */
+enum err set_store_get(struct set_cache *c, struct rds *r, const char *platform, const char *id,
+                       bool refresh, struct set_store **out, struct errinfo *info) MUST_CHECK;
+void set_store_put(struct set_store *s);
+
+/* What a store is to become. */
+struct set_store_write {
+    const char *platform, *id, *connection;
+    int64_t expect_version;   /* 0: must not exist (a tombstone may); else what was read */
+    struct str document;      /* canonical */
+    const char *added_day;    /* for a new one */
+    struct str secret[SET_SECRET_COUNT]; /* plain; {NULL,0} keeps what is there */
+    bool clear[SET_SECRET_COUNT];        /* removes it */
+    const char *who;          /* token name, for the audit */
+};
+/* Stores it and bumps the version. ERR_CONFLICT: another change came between, or the connection may
+ * not be changed while orders of the store wait (INFO says which); ERR_NOT_FOUND: no such
+ * connection. */
+enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct set_store_write *w,
+                        int64_t *version, struct errinfo *info) MUST_CHECK;
+/* Leaves a tombstone: secrets and settings go, waiting orders are withdrawn. ERR_NOT_FOUND. */
+enum err set_store_delete(struct rds *r, const char *platform, const char *id, const char *who,
+                          struct errinfo *info) MUST_CHECK;
+/* Keys ("shopify/x") of all live stores, sorted, in ARENA. */
+enum err set_store_list(struct rds *r, struct arena *arena, struct str **keys, size_t *n,
+                        struct errinfo *info) MUST_CHECK;
+
+enum set_conn_status { SET_ACTIVE, SET_PAUSED, SET_DISCONNECTED, SET_UNINSTALLED };
+const char *set_conn_status_text(enum set_conn_status s);
+
+struct set_conn {
+    char name[LIM_CONN_NAME + 1];
+    enum set_conn_status status;
+    char tenant[64], tenant_name[256];
+    char grant_kind[32];  /* "client_credentials", "authorization_code" */
+    char grant[80];       /* id of the grant; "" = the environment's default pair */
+    char client_id[128];  /* "" = the environment's */
+    int64_t version;
+    int64_t day_left;     /* Xero's newest word less the permits since; -1 unknown */
+    int64_t not_before_ms; /* Unix ms; 0 none */
+    char hold_why[256];   /* why it is held until then */
+    int64_t waiting, failed, leased;
+};
+/* [a-z0-9][a-z0-9-]{0,63} */
+bool set_conn_name_ok(struct str name) MUST_CHECK;
+enum err set_conn_get(struct rds *r, const char *name, struct set_conn *out,
+                      struct errinfo *info) MUST_CHECK;
+enum err set_conn_list(struct rds *r, struct arena *arena, struct str **names, size_t *n,
+                       struct errinfo *info) MUST_CHECK;
+
+struct set_conn_write {
+    const char *name, *tenant, *grant_kind;
+    const char *client_id;     /* NULL keeps */
+    struct str client_secret;  /* plain; sealed under the hook key and handed to a worker; {NULL,0} keeps */
+    bool force;                /* another tenant than before is wanted */
+    const char *who;
+};
+/* Creates or replaces; status stays as it is (after an uninstall it begins anew). ERR_CONFLICT:
+ * another tenant than before without FORCE. *CREATED may be NULL. */
+enum err set_conn_save(struct rds *r, const struct cry_keys *keys, const struct set_conn_write *w,
+                       bool *created, struct errinfo *info) MUST_CHECK;

@@ -1,0 +1,28 @@
+/*
+ * tasks: what the receiver asks of a worker, since it has no way out itself: kept in Redis, leased by
+ * one worker at a time, completed with a result, gone a day later. Secrets inside a task are sealed
+ * under the hook key by whoever adds it.
+ */
+#pragma once
+
+#include "queue/rds.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tsk_task {
+    char id[37];
+    char kind[32];      /* "client": credentials typed in for a connection */
+    struct str input;   /* JSON */
+    struct arena arena; /* private */
+};
+
+/* Adds one; ID gets its id. */
+enum err tsk_add(struct rds *r, const char *kind, struct str input, char id[37],
+                 struct errinfo *info) MUST_CHECK;
+/* The next task for LEASE_MS. ERR_NOT_FOUND: none. Free with tsk_free. */
+enum err tsk_lease(struct rds *r, int64_t lease_ms, struct tsk_task *out,
+                   struct errinfo *info) MUST_CHECK;
+/* Ends it with STATUS ("done", "failed") and RESULT (JSON). */
+enum err tsk_done(struct rds *r, const struct tsk_task *t, const char *status, struct str result,
+                  struct errinfo *info) MUST_CHECK;
+void tsk_free(struct tsk_task *t);
