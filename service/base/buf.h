@@ -40,6 +40,12 @@ struct str str_split(struct str *rest, char sep);
 /* Decimal integer, optional leading '-', nothing else. False: not a number or out of range. */
 bool str_int64(struct str s, int64_t *out) MUST_CHECK;
 
+/* Length of the well-formed UTF-8 character at the start of S (1 to 4), or 0: empty, or not UTF-8
+ * (overlong forms, surrogates and values over U+10FFFF are not). */
+size_t str_utf8(struct str s);
+/* The longest start of S of at most MAX bytes that does not cut a UTF-8 character. */
+struct str str_cut(struct str s, size_t max);
+
 /* Growing bytes. Always NUL-terminated behind `n` once anything was appended. Must be given its cap
  * with buf_init (or BUF_CAP) before use; {0} is valid for buf_free only. */
 struct buf {
@@ -66,6 +72,8 @@ void buf_add_str(struct buf *b, struct str s);
 void buf_addz(struct buf *b, const char *z);
 void buf_addc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
+/* S as a JSON string, quotes included; what is not UTF-8 becomes U+FFFD. */
+void buf_add_quoted(struct buf *b, struct str s);
 /* Makes room for N more bytes and returns where they go, or NULL (failed is set). The caller then
  * calls buf_added with how many it wrote. */
 char *buf_reserve(struct buf *b, size_t n);
@@ -102,3 +110,6 @@ void arena_free(struct arena *a);
 void *x_alloc(size_t n);
 char *x_strdup(const char *z);
 void x_free(void *p);
+/* Ends the process at once with one log-shaped line: for what leaves nothing sensible to do. Both
+ * texts are literals without anything to escape. */
+void x_die(const char *event, const char *message) NORETURN;
