@@ -33,6 +33,15 @@ enum err job_order_key(struct str platform, struct str store, struct str id,
 bool job_order_key_split(struct str key, struct str *platform, struct str *store,
                          struct str *id) MUST_CHECK;
 
+/* Why an order is on the failed list. Texts are borrowed. */
+struct job_failure {
+    const char *failed_export;    /* "Sales invoice", "Credit note", "Payment", "Contact" */
+    struct str exported_item;     /* order name, or customer */
+    const struct str *errors;     /* Xero's own words, or ours; at least one */
+    const char *const *catalogue; /* row id of each error */
+    size_t error_count;
+};
+
 /* ---- in ---- */
 
 enum job_result {
@@ -62,7 +71,7 @@ struct job_event {
     const char *name, *link;  /* as shown to people; "" = leave as stored */
     const char *paid_day;     /* day of this state if paid or partly paid, else "" */
     struct str inputs;        /* the rules' inputs as JSON members ("k":v,...), for the trail */
-    const struct trl_failure *unusable; /* not NULL: park it with this row (see trail.h) */
+    const struct job_failure *unusable; /* not NULL: park it with this row */
 };
 
 /* Takes one event: dedupe, snapshot, stamp, revision, decision by history, trail, queue; atomic and
@@ -147,7 +156,7 @@ struct job_report {
     struct str order;
     enum job_outcome outcome;
     int64_t delay_ms;
-    const struct trl_failure *failure; /* JOB_FAILED, and JOB_RETRY for the trail */
+    const struct job_failure *failure; /* JOB_FAILED, and JOB_RETRY for the trail */
     struct str summary;                /* one sentence for trail and connection log; "" none */
     struct str synced;                 /* JSON of the synced row, JOB_DONE with documents; "" none */
     bool settled_lines;                /* lines were brought up to date */

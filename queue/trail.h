@@ -1,7 +1,7 @@
 /*
  * trail: what people see of the queue: an order's trail, the failed list and its groups, the
- * connection log. Owns their row formats and their reading; they are written inside the scripts of
- * jobs, in the same step as what they tell of. All bounded.
+ * connection log. Owns their reading; they are written inside the scripts of jobs, in the same step
+ * as what they tell of. All bounded.
  * Functions take a connection, so any thread with one of its own may call them.
  */
 #pragma once
@@ -9,18 +9,6 @@
 #include "queue/rds.h"
 #include <stdbool.h>
 #include <stdint.h>
-
-/* Why an order is on the failed list. Texts are borrowed. */
-struct trl_failure {
-    const char *failed_export; /* "Sales invoice", "Credit note", "Payment", "Contact" */
-    struct str exported_item;  /* order name, or customer */
-    const struct str *errors;  /* Xero's own words, or ours; at least one */
-    const char *const *catalogue; /* row id of each error */
-    size_t error_count;
-};
-
-/* The row as stored (without id, connection, store, times, which the reader adds): JSON. */
-enum err trl_failure_json(const struct trl_failure *f, struct buf *out) MUST_CHECK;
 
 /* The opaque id of a failed row: connection and order key. */
 void trl_row_id(struct str connection, struct str order_key, struct buf *out);

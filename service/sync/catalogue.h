@@ -18,8 +18,7 @@
     X(CAT_CANCELLED, "cancelled",                                                                  \
       "The order was cancelled after it had been exported, so its invoice is voided or credited.", \
       "")                                                                                          \
-    X(CAT_REFUNDED, "refunded",                                                                    \
-      "Money of an exported order was refunded, so Xero follows.", "")                             \
+    X(CAT_REFUNDED, "refunded", "Money of an exported order was refunded, so Xero follows.", "")   \
     X(CAT_MONEY_FOLLOWS, "money_follows",                                                          \
       "The order is in Xero and was paid, so the payment follows.", "")                            \
     X(CAT_KEPT, "kept_for_the_order",                                                              \
@@ -73,8 +72,7 @@
     X(CAT_INCLUDE_UNPAID, "include_unpaid",                                                        \
       "This store exports orders whether they are paid or not.", "")                               \
     X(CAT_PAID, "paid", "The order is paid, which this store exports on.", "")                     \
-    X(CAT_UNPAID, "unpaid",                                                                        \
-      "The order is not paid yet, and this store exports paid orders only.",                       \
+    X(CAT_UNPAID, "unpaid", "The order is not paid yet, and this store exports paid orders only.", \
       "Nothing to do: it is exported when it is paid. Or export it by hand.")                      \
     X(CAT_DELETED_IN_SHOP, "deleted_in_shop", "The order was deleted in the shop.", "")            \
     X(CAT_UNUSABLE, "unusable", "The order lacks something that an invoice needs.", "")

@@ -1,0 +1,65 @@
+/*
+ * handlers: what the server hands to a handler and what a handler answers, and the handlers. A handler
+ * gets bytes and fills an answer; it never touches a socket and never checks a permission (that is a
+ * column of the route table). Handlers run on any of the server's threads at the same time.
+ */
+#pragma once
+
+#include "queue/rds.h"
+#include "queue/settings.h"
+#include "service/base/buf.h"
+#include "service/base/crypto.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What all handlers of one process share; set up by main, read-only afterwards. */
+struct srv_env {
+    struct rds_pool *redis;
+    struct set_cache *stores;
+    const struct cry_keys *hook_keys;
+    const char *version;
+    const char *program; /* "ledgerhook-receiver" */
+    _Atomic bool draining;
+};
+
+struct srv_req {
+    const char *method;
+    struct str path;   /* decoded, without the query */
+    struct str query;  /* raw */
+    struct str body;
+    const char *who;   /* name of the API token; "" where no permission is needed */
+    bool admin;
+    struct rds *redis; /* a connection for this request; NULL on routes that need none */
+    struct arena *arena; /* ends with the request */
+    const void *conn;  /* private to server */
+};
+
+/* Value of a request header, any case; {NULL,0} if absent; cut off beyond LIM_HEADER: then absent. */
+struct str srv_header(const struct srv_req *req, const char *name);
+/* Decoded value of a query parameter in the request's arena; {NULL,0} if absent. */
+struct str srv_query(const struct srv_req *req, const char *name);
+
+struct srv_res {
+    int status;               /* 0 = 200 */
+    const char *content_type; /* NULL = application/json */
+    struct buf body;          /* init'ed by the server */
+    int retry_after_s;        /* > 0: Retry-After */
+    const char *extra;        /* further header lines, each ended by CRLF; NULL none */
+    bool no_cache;
+};
+
+typedef void srv_handler(struct srv_env *env, struct srv_req *req, struct srv_res *res);
+
+/* hooks: POST /webhooks/shopify */
+srv_handler hook_shopify;
+
+/* api: everything under /api/v1; routes inside by api_routes */
+srv_handler api_stores, api_store, api_connections, api_connection, api_connection_verb, api_failed,
+    api_failed_export, api_failed_one;
+
+/* pages: / , health, readiness, metrics */
+srv_handler page_home, page_healthz, page_readyz, page_metrics;
+
+/* An application/problem+json answer (RFC 9457): TITLE names the kind, DETAIL says what, where and
+ * what to do. For handlers and server alike. */
+void srv_problem(struct srv_res *res, int status, const char *title, const char *fmt, ...) PRINTF(4, 5);

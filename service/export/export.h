@@ -1,0 +1,34 @@
+/*
+ * export: the worker's path for one lease: load and map each order, build what Xero should hold, make
+ * the calls that differ in batches (contacts, invoices, voids, payments), report. A permit stands
+ * before every call. No loop over leases and no signals: worker_main has those.
+ * One struct exp a thread.
+ */
+#pragma once
+
+#include "queue/jobs.h"
+#include "queue/settings.h"
+#include "service/base/crypto.h"
+#include "service/export/xero.h"
+
+struct exp_options {
+    struct xero_options xero;
+    struct str client_id, client_secret; /* default pair; "" none */
+    const char *public_url;
+    int64_t lease_ms;
+    int64_t max_attempts;
+    const struct cry_keys *master, *hook;
+    const char *worker; /* who refreshes a token: unique a thread */
+};
+
+struct exp;
+enum err exp_new(const struct exp_options *o, struct rds_pool *redis, struct set_cache *stores,
+                 struct exp **out, struct errinfo *info) MUST_CHECK;
+void exp_free(struct exp *e);
+/* Works one lease to its end and completes it; frees nothing of the lease. STOPPING is looked at
+ * between calls: what has not begun is then handed back. Errors are logged inside; the result only
+ * says whether Redis could be told (ERR_OK) or the lease has to be left to others. */
+enum err exp_run(struct exp *e, struct job_lease *lease, const _Atomic bool *stopping,
+                 struct errinfo *info) MUST_CHECK;
+/* Does the next waiting task, if there is one: *DID. */
+enum err exp_task(struct exp *e, bool *did, struct errinfo *info) MUST_CHECK;

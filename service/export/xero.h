@@ -1,0 +1,73 @@
+/*
+ * xero: calls to Xero and what their answers mean. Is handed an access token and asks for none by
+ * itself; takes no permit (export does, before each call); keeps nothing between calls. One struct a
+ * thread. Facts: Xero's accounting description 16.1 and its limits, idempotency and rounding pages.
+ */
+#pragma once
+
+#include "service/base/json.h"
+#include "service/base/money.h"
+#include "service/export/http.h"
+
+struct xero_options {
+    const char *api_url, *identity_url; /* roots without path */
+    const char *scopes;
+};
+
+struct xero; /* one thread's client */
+enum err xero_new(const struct xero_options *o, struct xero **out) MUST_CHECK;
+void xero_free(struct xero *x);
+
+/* What a call as a whole came to. */
+enum xero_verdict {
+    XERO_ANSWERED,     /* 200: look at the elements */
+    XERO_REFUSED,      /* 400 as a whole: messages say why */
+    XERO_TOKEN,        /* 401 TokenExpired: refresh and repeat once */
+    XERO_CONSENT,      /* 401 AuthorizationUnsuccessful, a missing scope */
+    XERO_DISCONNECTED, /* 401/403 AuthenticationUnsuccessful */
+    XERO_LIMITED,      /* 429 */
+    XERO_NOT_FOUND,    /* 404 */
+    XERO_DOWN,         /* 5xx, no connection, nothing sent: try the connection later */
+    XERO_UNKNOWN       /* the outcome is not known: same bytes and key, or look up */
+};
+
+struct xero_answer {
+    enum xero_verdict verdict;
+    int status;
+    int64_t retry_after_s; /* 429; -1 not said */
+    int64_t day_left, minute_left; /* -1 not said */
+    bool day_problem;      /* 429 because the day's budget is spent */
+    char correlation[64];  /* Xero's id of the answer, for its support; "" none */
+    struct str message;    /* for people: whole-call message; "" none */
+    struct js_doc doc;     /* the parsed body */
+    struct http_answer http;
+    struct arena arena;
+};
+void xero_answer_free(struct xero_answer *a);
+
+/* One call. PATH with query below /api.xro/2.0, e.g. "Invoices?summarizeErrors=false&unitdp=4". KEY:
+ * idempotency key, NULL for GET. TOTAL_MS: its deadline. Errors only for faults of this program;
+ * everything else is a verdict. */
+enum err xero_call(struct xero *x, const char *method, const char *path, const char *tenant,
+                   const char *access_token, struct str body, const char *key, int total_ms,
+                   struct xero_answer *out, struct errinfo *info) MUST_CHECK;
+
+/* The verdict of one element of an answer (an invoice, a contact, a payment). */
+struct xero_element {
+    bool ok;
+    struct str id;          /* "" when there is none (all zeros count as none) */
+    struct str number;      /* InvoiceNumber, ContactNumber */
+    struct str status;
+    struct str total, total_tax, amount_due; /* numbers as text; "" absent */
+    struct str *messages;   /* errors, and warnings that lose data */
+    size_t message_count;
+    bool uncertain;         /* "An error occurred in Xero" */
+};
+/* Elements of NAME ("Invoices") in the answer's order; memory from the answer's arena. */
+enum err xero_elements(struct xero_answer *a, const char *name, struct xero_element **out, size_t *n,
+                       struct errinfo *info) MUST_CHECK;
+
+/* Client credentials -> access token. ERR_DENIED: the pair was refused (INFO: Xero's word);
+ * ERR_UNREACHABLE / ERR_TIMEOUT / ERR_REMOTE: try later. */
+enum err xero_client_token(struct xero *x, struct str client_id, struct str client_secret,
+                           struct buf *access, int64_t *expires_s, struct errinfo *info) MUST_CHECK;
