@@ -50,8 +50,7 @@ LIBS-worker   := $(LIBS) -lcurl
 # it. The worker has no webhooks and no API: of handlers/ only what serves its operations port.
 src = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
 COMMON := $(call src,service/base/*.c service/sync/*.c queue/*.c) \
-          $(call src,handlers/server.c handlers/pages.c) $(B)/console_files.o \
-          $(if $(wildcard queue/scripts.h),$(B)/lua_scripts.o)
+          $(call src,handlers/server.c handlers/pages.c) $(B)/lua_scripts.o $(B)/console_files.o
 OBJ-receiver := $(filter-out $(B)/queue/grants.o,$(COMMON)) \
           $(filter-out $(COMMON),$(call src,handlers/*.c))
 OBJ-worker   := $(COMMON) $(call src,service/export/*.c)
@@ -95,8 +94,9 @@ $(B)/lua_scripts.c: $(LUA) $(LUA_LIB) $(wildcard queue/scripts) Makefile
 	for f in $(LUA); do n=$$(basename $$f .lua); o=$(@D)/lua/$$n.lua; \
 	    { head -n1 $$f; cat $(LUA_LIB) /dev/null; tail -n+2 $$f; } >$$o; \
 	    echo "static const char text_$$n[] = {"; $(call BYTES,d1,$$o); echo '0};'; \
-	    t="$$t{\"$$n\", \"$$(sha1sum <$$o | cut -d' ' -f1)\", text_$$n},"; \
-	done; echo "$$t{0, 0, 0}};"; } >$@.tmp && mv $@.tmp $@
+	    t="$$t{\"$$n\", \"$$(sha1sum <$$o | cut -d' ' -f1)\","; \
+	    t="$$t text_$$n, sizeof(text_$$n) - 1},"; \
+	done; echo "$$t{0, 0, 0, 0}};"; } >$@.tmp && mv $@.tmp $@
 
 CONSOLE := $(sort $(wildcard handlers/console/*))
 $(B)/console_files.c: $(CONSOLE) $(wildcard handlers/console) Makefile
