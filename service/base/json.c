@@ -57,32 +57,43 @@ static bool is_digit(const struct scan *s, const char *p)
     return p < s->end && *p >= '0' && *p <= '9';
 }
 
+/* The character at P, which is not a plain one. Returns its bytes, 0 when it may not stand there. */
+static size_t scan_special(struct scan *s)
+{
+    struct str rest = {s->p, (size_t)(s->end - s->p)};
+
+    if (*s->p != '\\')
+        return str_utf8(rest);
+    if (str_starts(rest, STR("\\u0000")))
+        s->nul_in_string = true;
+    return rest.n > 1 ? 2 : 1; /* what follows the backslash is checked by json-c */
+}
+
 /* P is behind the opening quote. Leaves P behind the closing one. */
 static enum err scan_string(struct scan *s)
 {
     s->nul_in_string = false;
-    while (s->p < s->end) {
-        unsigned char c = (unsigned char)*s->p;
-        size_t n = 1;
+    for (;;) {
+        const char *p = s->p;
+        size_t n = 0;
 
-        if (c == '"') {
-            s->p++;
-            return ERR_OK;
-        }
-        if (c < 0x20)
+        while (p < s->end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' &&
+               *p != '\\')
+            p++;
+        s->p = p;
+        if (p == s->end)
+            return fail(s, "a text does not end");
+        if (*p == '"')
+            break;
+        if ((unsigned char)*p < 0x20)
             return fail(s, "a control character in a text");
-        if (c >= 0x80) {
-            n = str_utf8((struct str){s->p, (size_t)(s->end - s->p)});
-            if (n == 0)
-                return fail(s, "a text is not UTF-8");
-        } else if (c == '\\') {
-            n = s->end - s->p > 1 ? 2 : 1; /* what follows it is checked by json-c */
-            if (s->end - s->p >= 6 && memcmp(s->p, "\\u0000", 6) == 0)
-                s->nul_in_string = true;
-        }
+        n = scan_special(s);
+        if (n == 0)
+            return fail(s, "a text is not UTF-8");
         s->p += n;
     }
-    return fail(s, "a text does not end");
+    s->p++;
+    return ERR_OK;
 }
 
 /* P is at the first character, '-' or a digit. Leaves P behind the number. */
@@ -128,6 +139,13 @@ static enum err scan_number(struct scan *s)
     return ERR_OK;
 }
 
+/* What may stand outside texts and numbers; the letters are those of true, false and null. */
+static bool is_plain_outside(char c)
+{
+    return c == ',' || c == ' ' || c == '\n' || c == '{' || c == '}' || c == '[' || c == ']' ||
+           (c >= 'a' && c <= 'z') || c == '\r' || c == '\t';
+}
+
 static enum err scan(struct str text, struct errinfo *info)
 {
     struct scan s = {text.p, text.p, text.p + text.n, false, info};
@@ -143,10 +161,10 @@ static enum err scan(struct str text, struct errinfo *info)
             e = scan_number(&s);
         } else if (c == ':' && s.nul_in_string) {
             e = fail(&s, "a key with a NUL byte");
-        } else if (c == '\0' || !strchr(" \t\r\n{}[]:,truefalsn", c)) {
-            e = fail(&s, "an unexpected character");
-        } else {
+        } else if (c == ':' || is_plain_outside(c)) {
             s.p++;
+        } else {
+            e = fail(&s, "an unexpected character");
         }
     }
     return e;
