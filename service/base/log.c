@@ -163,8 +163,7 @@ void log_write(enum log_level level, const char *event, const char *message,
     if (buf_check(&line) == ERR_OK)
         written = write(STDERR_FILENO, line.p, line.n);
     else
-        written =
-            write(STDERR_FILENO, "{\"level\":\"error\",\"event\":\"log_line_too_big\"}\n", 46);
+        written = write(STDERR_FILENO, too_big, sizeof too_big - 1);
     (void)written; /* a log that cannot be written has nowhere to say so */
     buf_free(&line);
     errno = saved;

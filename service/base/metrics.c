@@ -128,6 +128,7 @@ void met_observe_ns(enum met_id id, int64_t ns, const char *l1)
     struct series *s = find(id, l1, NULL, NULL);
     size_t i = 0;
 
+    ns = ns > 0 ? ns : 0;
     while (ns > bounds[i].ns)
         i++;
     atomic_fetch_add_explicit(&s->buckets[i], 1, memory_order_relaxed);
