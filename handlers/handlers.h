@@ -24,14 +24,14 @@ struct srv_env {
 
 struct srv_req {
     const char *method;
-    struct str path;   /* decoded, without the query */
-    struct str query;  /* raw */
+    struct str path;  /* decoded, without the query */
+    struct str query; /* raw */
     struct str body;
-    const char *who;   /* name of the API token; "" where no permission is needed */
+    const char *who; /* name of the API token; "" where no permission is needed */
     bool admin;
-    struct rds *redis; /* a connection for this request; NULL on routes that need none */
+    struct rds *redis;   /* a connection for this request; NULL on routes that need none */
     struct arena *arena; /* ends with the request */
-    const void *conn;  /* private to server */
+    const void *conn;    /* private to server */
 };
 
 /* Value of a request header, any case; {NULL,0} if absent; cut off beyond LIM_HEADER: then absent. */
@@ -62,4 +62,5 @@ srv_handler page_home, page_healthz, page_readyz, page_metrics;
 
 /* An application/problem+json answer (RFC 9457): TITLE names the kind, DETAIL says what, where and
  * what to do. For handlers and server alike. */
-void srv_problem(struct srv_res *res, int status, const char *title, const char *fmt, ...) PRINTF(4, 5);
+void srv_problem(struct srv_res *res, int status, const char *title, const char *fmt, ...)
+    PRINTF(4, 5);

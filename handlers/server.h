@@ -21,7 +21,7 @@ struct srv_route {
     const char *path;
     enum srv_role role;
     size_t max_body;
-    bool redis;    /* the handler needs a connection: 503 when there is none within the deadline */
+    bool redis; /* the handler needs a connection: 503 when there is none within the deadline */
     srv_handler *handler;
 };
 
@@ -35,8 +35,8 @@ struct srv_listener {
     const char *name;   /* "webhooks", "api", "ops": for metrics */
     const char *listen; /* host:port; port 0 = any */
     int threads;
-    int active;         /* requests past their body at once; 0 = no bound of its own */
-    size_t max_body;    /* the largest any route may take */
+    int active;      /* requests past their body at once; 0 = no bound of its own */
+    size_t max_body; /* the largest any route may take */
     const struct srv_route *routes;
     const struct srv_token *tokens; /* for roles above SRV_PUBLIC */
     size_t token_count;

@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 struct grt_token {
-    char *access;          /* wiped and freed by grt_token_free; NULL: none that is valid */
-    int64_t valid_ms;      /* from now on, at the time of reading */
+    char *access;     /* wiped and freed by grt_token_free; NULL: none that is valid */
+    int64_t valid_ms; /* from now on, at the time of reading */
     int64_t version;
     char client_id[128];
     struct buf client_secret; /* opened only where a refresh is to be made; empty otherwise */

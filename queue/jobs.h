@@ -47,13 +47,13 @@ struct job_failure {
 enum job_result {
     JOB_QUEUED,
     JOB_SKIPPED,
-    JOB_HELD,      /* queued on a connection that is paused or disconnected */
+    JOB_HELD, /* queued on a connection that is paused or disconnected */
     JOB_DUPLICATE,
     JOB_STALE_EVENT,
-    JOB_UNUSABLE,  /* parked on the failed list */
-    JOB_KEPT,      /* a refund or payment record, kept for its order */
+    JOB_UNUSABLE,       /* parked on the failed list */
+    JOB_KEPT,           /* a refund or payment record, kept for its order */
     JOB_STALE_SETTINGS, /* the store's version moved on: reload, verify and decide again */
-    JOB_NO_STORE   /* the store is gone */
+    JOB_NO_STORE        /* the store is gone */
 };
 const char *job_result_text(enum job_result r);
 
@@ -61,16 +61,16 @@ struct job_event {
     const char *order_key, *store_key; /* "shopify/x/1", "shopify/x" */
     int64_t store_version;
     const char *connection;
-    struct str delivery;      /* what identifies the delivery; "" = no dedupe */
+    struct str delivery; /* what identifies the delivery; "" = no dedupe */
     enum rul_event event;
-    const char *stamp;        /* ord_stamp; "" = the body never replaces a stored one */
-    const char *part;         /* snapshot part: "order", "refund:<id>", "txn:<id>"; "" = none */
-    struct str body;          /* that part's bytes */
-    bool stamp_on;            /* the store's master switch, stamped on an order first seen */
+    const char *stamp; /* ord_stamp; "" = the body never replaces a stored one */
+    const char *part;  /* snapshot part: "order", "refund:<id>", "txn:<id>"; "" = none */
+    struct str body;   /* that part's bytes */
+    bool stamp_on;     /* the store's master switch, stamped on an order first seen */
     struct rul_decision decision[3]; /* not in Xero and on; not in Xero and off; in Xero */
-    const char *name, *link;  /* as shown to people; "" = leave as stored */
-    const char *paid_day;     /* day of this state if paid or partly paid, else "" */
-    struct str inputs;        /* the rules' inputs as JSON members ("k":v,...), for the trail */
+    const char *name, *link;         /* as shown to people; "" = leave as stored */
+    const char *paid_day;            /* day of this state if paid or partly paid, else "" */
+    struct str inputs; /* the rules' inputs as JSON members ("k":v,...), for the trail */
     const struct job_failure *unusable; /* not NULL: park it with this row */
 };
 
@@ -86,8 +86,8 @@ struct job_part {
 };
 
 struct job_order {
-    struct str key;        /* O */
-    int64_t rev;           /* revision this lease exports */
+    struct str key; /* O */
+    int64_t rev;    /* revision this lease exports */
     int64_t attempts;
     struct str name, link, paid_day;
     bool lines;
@@ -101,12 +101,12 @@ struct job_order {
 struct job_lease {
     char connection[LIM_CONN_NAME + 1];
     char token[37];
-    int64_t until_ms;      /* monotonic ms (job_now_ms) at which the lease ends, seen from here */
-    bool settling;         /* taken over from a worker that died */
+    int64_t until_ms; /* monotonic ms (job_now_ms) at which the lease ends, seen from here */
+    bool settling;    /* taken over from a worker that died */
     /* settling: the request whose answer nobody recorded; key "" if there was none */
     struct str req_kind, req_bytes, req_key, req_meta;
-    int64_t req_age_ms;    /* since its first sending */
-    bool req_look_up;      /* do not send it again, look up */
+    int64_t req_age_ms; /* since its first sending */
+    bool req_look_up;   /* do not send it again, look up */
     struct job_order *orders;
     size_t count;
     struct arena arena;
@@ -147,9 +147,9 @@ enum err job_permit(struct rds *r, struct job_lease *l, int64_t lease_ms,
 
 enum job_outcome {
     JOB_DONE,
-    JOB_RETRY,   /* again after delay_ms; counts as an attempt */
-    JOB_AGAIN,   /* again after delay_ms; does not count */
-    JOB_FAILED   /* onto the failed list with `failure` */
+    JOB_RETRY, /* again after delay_ms; counts as an attempt */
+    JOB_AGAIN, /* again after delay_ms; does not count */
+    JOB_FAILED /* onto the failed list with `failure` */
 };
 
 struct job_report {
@@ -158,15 +158,15 @@ struct job_report {
     int64_t delay_ms;
     const struct job_failure *failure; /* JOB_FAILED, and JOB_RETRY for the trail */
     struct str summary;                /* one sentence for trail and connection log; "" none */
-    struct str synced;                 /* JSON of the synced row, JOB_DONE with documents; "" none */
-    bool settled_lines;                /* lines were brought up to date */
-    struct str wanted_hash;            /* of the documents wanted, for dismissals */
+    struct str synced;      /* JSON of the synced row, JOB_DONE with documents; "" none */
+    bool settled_lines;     /* lines were brought up to date */
+    struct str wanted_hash; /* of the documents wanted, for dismissals */
 };
 
 /* Ends the lease. HOLD_MS > 0 keeps the connection from being leased for that long (HOLD_WHY is
  * logged). Orders whose token is no longer ours are left alone and counted in *FENCED. */
-enum err job_complete(struct rds *r, struct job_lease *l, const struct job_update *updates, size_t n,
-                      const struct job_report *reports, size_t count, int64_t day_left,
+enum err job_complete(struct rds *r, struct job_lease *l, const struct job_update *updates,
+                      size_t n, const struct job_report *reports, size_t count, int64_t day_left,
                       int64_t hold_ms, const char *hold_why, int64_t *fenced,
                       struct errinfo *info) MUST_CHECK;
 

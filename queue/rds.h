@@ -20,7 +20,7 @@ struct rds_reply;
 
 enum rds_type { RDS_NIL, RDS_TEXT, RDS_INT, RDS_LIST, RDS_STATUS };
 
-/* URL: redis://[user[:password]@]host[:port][/0] or unix:///path[?user:password@]. Nothing is
+/* URL: redis://[user[:password]@]host[:port][/0] or unix://[user:password@]/path. Nothing is
  * connected yet. At most MAX connections exist; more takers wait. ERR_CONFIG for an unusable URL
  * (the message never shows the password). */
 enum err rds_pool_new(const char *url, int max, struct rds_pool **out,
@@ -37,8 +37,6 @@ void rds_give(struct rds_pool *pool, struct rds *r);
  * a connection found dead is replaced and the command sent once more. */
 enum err rds_call(struct rds *r, const struct str *argv, size_t argc, struct rds_reply **reply,
                   struct errinfo *info) MUST_CHECK;
-/* The same from a format of C strings separated by blanks is not offered: keys may hold blanks. */
-
 /* Several commands in one round trip; REPLIES[i] belongs to COMMANDS[i]. A command's own refusal
  * makes the whole call fail. All or none of the replies are handed out. */
 struct rds_command {
@@ -70,7 +68,8 @@ void rds_free(struct rds_reply *v);
 /* Checks that Redis answers, is 7.0 or newer, is no cluster node and no replica, keeps an append-only
  * file, and evicts nothing. ERR_CONFIG with the line of redis.conf to change; with UNSAFE those about
  * persistence and eviction become WARNINGS (also given when appendfsync is not "always"). */
-enum err rds_check(struct rds *r, bool unsafe, struct buf *warnings, struct errinfo *info) MUST_CHECK;
+enum err rds_check(struct rds *r, bool unsafe, struct buf *warnings,
+                   struct errinfo *info) MUST_CHECK;
 
 /* Collects arguments for a script; numbers are printed into ARENA. */
 struct rds_args {

@@ -13,24 +13,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum set_secret { SET_WEBHOOK, SET_WEBHOOK_PREVIOUS, SET_WEBHOOK_ADMIN, SET_API_TOKEN, SET_SECRET_COUNT };
+enum set_secret {
+    SET_WEBHOOK,
+    SET_WEBHOOK_PREVIOUS,
+    SET_WEBHOOK_ADMIN,
+    SET_API_TOKEN,
+    SET_SECRET_COUNT
+};
 /* "webhook", ...: the names in the API and in Redis. */
 const char *set_secret_text(enum set_secret s);
 
 /* One store, read whole. Immutable; set_store_put gives it back. */
 struct set_store {
     char platform[16], id[LIM_STORE_ID + 1];
-    char key[LIM_STORE_ID + 20];        /* "shopify/<id>" */
+    char key[LIM_STORE_ID + 20]; /* "shopify/<id>" */
     char connection[LIM_CONN_NAME + 1];
     int64_t version;
     char added_day[11];
-    bool deleted;                       /* a tombstone: known once, gone now */
+    bool deleted; /* a tombstone: known once, gone now */
     struct opt_store options;
-    struct str document;                /* canonical settings and mappings JSON */
+    struct str document;                 /* canonical settings and mappings JSON */
     struct str secret[SET_SECRET_COUNT]; /* opened; {NULL,0} = not set, or no key given */
     int64_t secret_at[SET_SECRET_COUNT]; /* Unix seconds since when set; 0 not set */
-    struct arena arena;                 /* private */
-    _Atomic int refs;                   /* private */
+    struct arena arena;                  /* private */
+    _Atomic int refs;                    /* private */
 };
 
 struct set_cache;
@@ -49,12 +55,12 @@ void set_store_put(struct set_store *s);
 /* What a store is to become. */
 struct set_store_write {
     const char *platform, *id, *connection;
-    int64_t expect_version;   /* 0: must not exist (a tombstone may); else what was read */
-    struct str document;      /* canonical */
-    const char *added_day;    /* for a new one */
+    int64_t expect_version; /* 0: must not exist (a tombstone may); else what was read */
+    struct str document;    /* canonical */
+    const char *added_day;  /* for a new one */
     struct str secret[SET_SECRET_COUNT]; /* plain; {NULL,0} keeps what is there */
     bool clear[SET_SECRET_COUNT];        /* removes it */
-    const char *who;          /* token name, for the audit */
+    const char *who;                     /* token name, for the audit */
 };
 /* Stores it and bumps the version. ERR_CONFLICT: another change came between, or the connection may
  * not be changed while orders of the store wait (INFO says which); ERR_NOT_FOUND: no such
@@ -75,13 +81,13 @@ struct set_conn {
     char name[LIM_CONN_NAME + 1];
     enum set_conn_status status;
     char tenant[64], tenant_name[256];
-    char grant_kind[32];  /* "client_credentials", "authorization_code" */
-    char grant[80];       /* id of the grant; "" = the environment's default pair */
-    char client_id[128];  /* "" = the environment's */
+    char grant_kind[32]; /* "client_credentials", "authorization_code" */
+    char grant[80];      /* id of the grant; "" = the environment's default pair */
+    char client_id[128]; /* "" = the environment's */
     int64_t version;
-    int64_t day_left;     /* Xero's newest word less the permits since; -1 unknown */
+    int64_t day_left;      /* Xero's newest word less the permits since; -1 unknown */
     int64_t not_before_ms; /* Unix ms; 0 none */
-    char hold_why[256];   /* why it is held until then */
+    char hold_why[256];    /* why it is held until then */
     int64_t waiting, failed, leased;
 };
 /* [a-z0-9][a-z0-9-]{0,63} */
@@ -93,9 +99,10 @@ enum err set_conn_list(struct rds *r, struct arena *arena, struct str **names, s
 
 struct set_conn_write {
     const char *name, *tenant, *grant_kind;
-    const char *client_id;     /* NULL keeps */
-    struct str client_secret;  /* plain; sealed under the hook key and handed to a worker; {NULL,0} keeps */
-    bool force;                /* another tenant than before is wanted */
+    const char *client_id; /* NULL keeps */
+    struct str
+        client_secret; /* plain; sealed under the hook key and handed to a worker; {NULL,0} keeps */
+    bool force;        /* another tenant than before is wanted */
     const char *who;
 };
 /* Creates or replaces; status stays as it is (after an uninstall it begins anew). ERR_CONFLICT:

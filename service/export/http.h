@@ -22,15 +22,15 @@ struct http_request {
     const char *url;
     const struct http_header *headers;
     size_t header_count;
-    struct str body;         /* {NULL,0} none */
+    struct str body;                       /* {NULL,0} none */
     struct str basic_user, basic_password; /* both set: HTTP Basic */
     int connect_ms, total_ms;
     size_t max_answer;
 };
 
 struct http_answer {
-    int status;              /* 0: no answer */
-    bool sent;               /* the request's bytes may have reached the other side */
+    int status; /* 0: no answer */
+    bool sent;  /* the request's bytes may have reached the other side */
     struct buf body;
     struct str content_type; /* in `headers` */
     struct buf headers;      /* raw lines, for http_answer_header */

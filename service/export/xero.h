@@ -34,12 +34,12 @@ enum xero_verdict {
 struct xero_answer {
     enum xero_verdict verdict;
     int status;
-    int64_t retry_after_s; /* 429; -1 not said */
+    int64_t retry_after_s;         /* 429; -1 not said */
     int64_t day_left, minute_left; /* -1 not said */
-    bool day_problem;      /* 429 because the day's budget is spent */
-    char correlation[64];  /* Xero's id of the answer, for its support; "" none */
-    struct str message;    /* for people: whole-call message; "" none */
-    struct js_doc doc;     /* the parsed body */
+    bool day_problem;              /* 429 because the day's budget is spent */
+    char correlation[64];          /* Xero's id of the answer, for its support; "" none */
+    struct str message;            /* for people: whole-call message; "" none */
+    struct js_doc doc;             /* the parsed body */
     struct http_answer http;
     struct arena arena;
 };
@@ -55,17 +55,17 @@ enum err xero_call(struct xero *x, const char *method, const char *path, const c
 /* The verdict of one element of an answer (an invoice, a contact, a payment). */
 struct xero_element {
     bool ok;
-    struct str id;          /* "" when there is none (all zeros count as none) */
-    struct str number;      /* InvoiceNumber, ContactNumber */
+    struct str id;     /* "" when there is none (all zeros count as none) */
+    struct str number; /* InvoiceNumber, ContactNumber */
     struct str status;
     struct str total, total_tax, amount_due; /* numbers as text; "" absent */
-    struct str *messages;   /* errors, and warnings that lose data */
+    struct str *messages;                    /* errors, and warnings that lose data */
     size_t message_count;
-    bool uncertain;         /* "An error occurred in Xero" */
+    bool uncertain; /* "An error occurred in Xero" */
 };
 /* Elements of NAME ("Invoices") in the answer's order; memory from the answer's arena. */
-enum err xero_elements(struct xero_answer *a, const char *name, struct xero_element **out, size_t *n,
-                       struct errinfo *info) MUST_CHECK;
+enum err xero_elements(struct xero_answer *a, const char *name, struct xero_element **out,
+                       size_t *n, struct errinfo *info) MUST_CHECK;
 
 /* Client credentials -> access token. ERR_DENIED: the pair was refused (INFO: Xero's word);
  * ERR_UNREACHABLE / ERR_TIMEOUT / ERR_REMOTE: try later. */

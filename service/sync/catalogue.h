@@ -1,7 +1,8 @@
 /*
- * catalogue: every reason and every error that people can meet, as data (one table in catalogue.c):
- * code, sentence, action. Reasons are the sync rules' decisions; errors are what Xero, the shop or we
- * say when an export fails, matched from Xero's English text. Pure; any thread.
+ * catalogue: every reason and every error that people can meet, as data: code, sentence, action.
+ * Reasons are the sync rules' decisions (the list below); errors are what Xero, the shop or we say
+ * when an export fails, matched from Xero's English text (the table in catalogue.c). Pure; any
+ * thread.
  */
 #pragma once
 
@@ -84,6 +85,7 @@ enum cat_reason {
         CAT_REASON_COUNT
 };
 
+/* Static texts; "" for a number that is no reason. An action may be empty: nothing to do. */
 const char *cat_reason_code(enum cat_reason r);
 const char *cat_reason_sentence(enum cat_reason r);
 const char *cat_reason_action(enum cat_reason r);
@@ -109,6 +111,7 @@ struct cat_row {
     enum cat_retry retry;
 };
 
+/* "xero", "here", "shop", "wait"; "no", "now", "later", "held", "look_up". */
 const char *cat_fix_text(enum cat_fix f);
 const char *cat_retry_text(enum cat_retry r);
 /* Row number I, most specific first; NULL behind the last. */

@@ -56,11 +56,11 @@ struct inv_line {
     struct str description;
     int64_t quantity;
     struct money unit;
-    struct money discount;  /* 0 = none */
+    struct money discount; /* 0 = none */
     struct str account, item_code, tax_type;
-    bool send_tax;          /* TaxAmount is sent: Xero's own arithmetic would give another */
-    struct money amount;    /* quantity x unit - discount, as Xero will compute it */
-    struct money tax;       /* as Xero will compute it, or as sent */
+    bool send_tax;       /* TaxAmount is sent: Xero's own arithmetic would give another */
+    struct money amount; /* quantity x unit - discount, as Xero will compute it */
+    struct money tax;    /* as Xero will compute it, or as sent */
 };
 
 struct inv_invoice {
@@ -86,7 +86,7 @@ struct inv_payment {
 /* Who the documents go to. NUMBER is our mark (ContactNumber): a hash of store and customer. */
 struct inv_contact {
     char number[41];
-    struct str name;  /* cleaned to Xero's syntax, never empty */
+    struct str name;          /* cleaned to Xero's syntax, never empty */
     struct str distinct_name; /* NAME with a suffix made of NUMBER: for when NAME is taken */
     struct str first_name, last_name, email;
 };
@@ -110,7 +110,7 @@ struct inv_known {
     struct money invoice_total;
     const struct inv_payment *payments; /* made by us: mark and amount count */
     size_t payment_count;
-    char paid_day[11]; /* when the order was first seen paid; "" unknown */
+    char paid_day[11];     /* when the order was first seen paid; "" unknown */
     bool lines_may_change; /* a decision since the last export allows it */
     bool split_wait_over;  /* the wait for the transactions of a split payment has ended */
     bool split_waiting;    /* out: see inv_wanted.wait_for_split */
@@ -118,15 +118,15 @@ struct inv_known {
 
 /* What Xero should hold. */
 struct inv_wanted {
-    bool nothing;          /* no document at all (cancelled before anything existed) */
-    bool void_invoice;     /* the invoice should be voided (or deleted, if a draft) */
+    bool nothing;      /* no document at all (cancelled before anything existed) */
+    bool void_invoice; /* the invoice should be voided (or deleted, if a draft) */
     struct inv_invoice invoice;
     char invoice_hash[17];
-    bool invoice_differs;  /* INVOICE is not what was last written */
+    bool invoice_differs; /* INVOICE is not what was last written */
     struct inv_contact contact;
     const struct inv_payment *payments; /* all that should exist, made already or not */
     size_t payment_count;
-    bool wait_for_split;   /* several gateways, transactions not known yet: look again later */
+    bool wait_for_split; /* several gateways, transactions not known yet: look again later */
     const struct inv_problem *problems;
     size_t problem_count;
 };
@@ -134,9 +134,9 @@ struct inv_wanted {
 /* Builds what Xero should hold. ERR_OK also when there are problems: a problem of the invoice means
  * that nothing may be sent for the order; one of a payment leaves the invoice standing. ORDER_LINK is
  * the shop's page of the order, written into the invoice's Url. Memory from ARENA. */
-enum err inv_build(const struct order *o, const struct inv_settings *s, const struct inv_known *known,
-                   const char *order_link, struct arena *arena, struct inv_wanted *out,
-                   struct errinfo *info) MUST_CHECK;
+enum err inv_build(const struct order *o, const struct inv_settings *s,
+                   const struct inv_known *known, const char *order_link, struct arena *arena,
+                   struct inv_wanted *out, struct errinfo *info) MUST_CHECK;
 
 /* One element of PUT /Invoices, with its contact by id only. */
 void inv_write_invoice(struct js_out *w, const struct inv_invoice *inv, const char *contact_id);

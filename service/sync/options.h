@@ -34,5 +34,5 @@ struct opt_store {
 enum err opt_read(const struct js_value *doc, const struct js_value *base, const char *added_day,
                   struct str prefix_default, struct arena *arena, struct opt_store *out,
                   struct opt_errors *errors, struct buf *canonical) MUST_CHECK;
-void opt_complain(struct opt_errors *errors, struct arena *arena, struct str field,
-                  const char *fmt, ...) PRINTF(4, 5);
+void opt_complain(struct opt_errors *errors, struct arena *arena, struct str field, const char *fmt,
+                  ...) PRINTF(4, 5);

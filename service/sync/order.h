@@ -124,7 +124,8 @@ struct order {
     bool edited;      /* lines were added or removed after the sale */
 };
 
-/* Digits of a stamp: 12 for the second of the change, 2 and 1 for the states, 20 for the delivery. */
+/* Digits of a stamp: 12 for the second of the change, 2 and 1 for the states, 20 for the delivery.
+ */
 #define ORD_STAMP 35
 
 /* Writes a text of ORD_STAMP digits by which snapshots of one order compare: later change, then
@@ -137,5 +138,6 @@ void ord_stamp(const struct order *o, struct str triggered_at, char out[ORD_STAM
 bool ord_day(struct str text, char out[11]) MUST_CHECK;
 /* Unix seconds of an RFC 3339 time; NS (may be NULL) gets its nanoseconds. False if not one. */
 bool ord_time(struct str text, int64_t *seconds, int32_t *ns) MUST_CHECK;
-/* DAY plus N days (N may be negative). False if DAY is no date or the result has not four digits. */
+/* DAY plus N days (N may be negative). False if DAY is no date or the result's year has not four
+ * digits. */
 bool ord_day_add(const char day[11], int64_t n, char out[11]) MUST_CHECK;

@@ -1,7 +1,8 @@
 /*
  * rules: the one pure function that decides, for one event of one order, whether the order goes to
  * Xero. No I/O, no clock, no JSON; plain structs in, a decision with its reason out. The receiver
- * calls it, the explanation shows it, a text table (tests/data/rules.table) tests every combination.
+ * calls it, the explanation shows it, a text table (tests/data/rules.table) tests every
+ * combination.
  */
 #pragma once
 
@@ -55,8 +56,8 @@ struct rul_decision {
     enum cat_reason reason;
 };
 
-/* Always decides, with exactly one reason. O may be NULL for RUL_REFUNDED and RUL_TRANSACTION, which
- * carry no order. */
+/* Always decides, with exactly one reason. O may be NULL for RUL_REFUNDED and RUL_TRANSACTION,
+ * which carry no order. */
 struct rul_decision rul_decide(const struct rul_settings *s, enum rul_event event,
                                const struct ord_state *o, struct rul_history h);
 /* "created", "paid", ... */

@@ -33,7 +33,7 @@ enum shp_topic shp_topic(struct str text);
 const char *shp_topic_text(enum shp_topic t);
 /* True if the topic's body is a whole order; then EVENT is the rules' event. */
 bool shp_topic_is_order(enum shp_topic t, enum rul_event *event) MUST_CHECK;
-/* A shop's domain in lower case into OUT (at most LIM_STORE_ID): [a-z0-9][a-z0-9.-]*. False else. */
+/* A shop's domain in lower case into OUT: [a-z0-9][a-z0-9.-]*, at most LIM_STORE_ID. Else false. */
 bool shp_shop(struct str header, char out[LIM_STORE_ID + 1]) MUST_CHECK;
 
 /* True if ROOT looks like the body of TOPIC (only the body is signed, not the topic header): an
