@@ -1,14 +1,14 @@
 #!/bin/sh
 # The table of variables in config.c against what is written elsewhere: every LH_ variable of the
-# table is explained in README.md or deploy/ledgerhook.env, set or named in deploy/ and in k8s/, and
-# nothing there names a variable that is not in the table.
+# table is in the README and in k8s/ (whose list of settings compose.yaml reads too), and nothing
+# in the README, deploy/ and k8s/ names a variable that is not in the table.
 set -eu
 
 names() { grep -ohE '\bLH_[A-Z0-9_]*[A-Z0-9]\b' "$@" | sed 's/_FILE$//; s/_PREVIOUS$//' | sort -u; }
 table=$(names service/base/config.c | grep -vx LH_VERSION)
 bad=0
-for place in "README.md deploy/ledgerhook.env" deploy/ledgerhook.env "k8s"; do
-    there=$(names $(find $place -type f))
+for place in README.md k8s; do
+    there=$(names $(find "$place" -type f))
     for name in $table; do
         echo "$there" | grep -qx "$name" || { echo "$name is not in $place"; bad=1; }
     done

@@ -70,6 +70,7 @@ shell() {
     return $ok
 }
 
+check selftest tests/lint/selftest.sh
 check top-level top_level
 check layers awk -f tests/lint/includes.awk tests/lint/layers.txt $c_files
 check contracts awk -f tests/lint/headers.awk $headers
