@@ -51,7 +51,8 @@ static bool read_date(struct str *rest, struct date *d)
            d->day >= 1 && d->day <= days_in_month(d->year, d->month);
 }
 
-/* Days since 1970-01-01, negative before it. Years are counted from March, so that the leap day is a year's last. */
+/* Days since 1970-01-01, negative before it. Years are counted from March, so that the leap day is
+ * a year's last. */
 static int64_t days_of(struct date d)
 {
     int64_t year = d.month > 2 ? d.year : d.year - 1;
