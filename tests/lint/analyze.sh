@@ -32,7 +32,7 @@ check() {
         --library=posix --inline-suppr --error-exitcode=1 --suppress=missingIncludeSystem \
         -D_GNU_SOURCE -DLH_VERSION='"analyze"' -I. $c_files
 }
-tidy() { echo "$c_files" | xargs -P "$jobs" -n 1 sh -c 'clang-tidy --quiet "$1" -- '"$flags"' 2>&1' sh; }
+tidy() { echo "$c_files" | xargs -P "$jobs" -I{} clang-tidy --quiet {} -- $flags; }
 
 step gcc build gcc
 step clang build clang

@@ -4,7 +4,7 @@
 # in the README, deploy/ and k8s/ names a variable that is not in the table.
 set -eu
 
-names() { grep -ohE '\bLH_[A-Z0-9_]*[A-Z0-9]\b' "$@" | sed 's/_FILE$//; s/_PREVIOUS$//' | sort -u; }
+names() { grep -ohE '\bLH_[A-Z0-9_]*[A-Z0-9]\b' /dev/null "$@" | sed 's/_FILE$//; s/_PREVIOUS$//' | sort -u; }
 table=$(names service/base/config.c | grep -vx LH_VERSION)
 bad=0
 for place in README.md k8s; do
