@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A borrowed piece of text; may hold NUL bytes, is not NUL-terminated. p may be NULL when n is 0. */
+/* A borrowed piece of text; may hold NUL bytes, is not NUL-terminated; p may be NULL if n is 0. */
 struct str {
     const char *p;
     size_t n;
@@ -28,6 +28,7 @@ static inline struct str str_of(const char *z)
     return (struct str){z, z ? strlen(z) : 0};
 }
 
+/* The same bytes. */
 bool str_eq(struct str a, struct str b);
 /* Compares ASCII letters without regard to case. */
 bool str_eq_nocase(struct str a, struct str b);
@@ -58,6 +59,7 @@ struct buf {
 
 #define BUF_CAP(limit) ((struct buf){.cap = (limit)})
 
+/* An empty object that may hold CAP bytes. Allocates nothing yet. */
 void buf_init(struct buf *b, size_t cap);
 /* Frees and leaves an empty object with the same cap. NULL-safe. */
 void buf_free(struct buf *b);
@@ -97,6 +99,7 @@ struct arena {
     size_t total;
 };
 
+/* N zeroed bytes, aligned for anything. */
 void *arena_alloc(struct arena *a, size_t n);
 /* N elements of SIZE; checked multiplication (ends the process on overflow). */
 void *arena_array(struct arena *a, size_t n, size_t size);

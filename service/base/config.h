@@ -13,7 +13,7 @@
 
 enum cfg_program { CFG_RECEIVER = 1, CFG_WORKER = 2 };
 
-/* Values as read; texts live in `arena`. A variable that the program does not read is left at zero. */
+/* Values as read; texts live in `arena`. What the program does not read is left at zero. */
 struct cfg {
     const char *listen, *api_listen, *ops_listen; /* host:port */
     const char *redis_url;

@@ -12,6 +12,8 @@
 
 #define CRY_HASH 32
 
+/* Both end the process if libcrypto fails, which it does only without memory. Empty KEY and MESSAGE
+ * are allowed. */
 void cry_hmac_sha256(struct str key, struct str message, uint8_t out[CRY_HASH]);
 void cry_sha256(struct str message, uint8_t out[CRY_HASH]);
 /* First 8 bytes of SHA-256 as 16 lower-case hex digits and a NUL: marks and short hashes. */

@@ -57,7 +57,7 @@ static bool is_digit(const struct scan *s, const char *p)
     return p < s->end && *p >= '0' && *p <= '9';
 }
 
-/* The character at P, which is not a plain one. Returns its bytes, 0 when it may not stand there. */
+/* The character at P, which is not a plain one. Returns its bytes; 0: it may not stand there. */
 static size_t scan_special(struct scan *s)
 {
     struct str rest = {s->p, (size_t)(s->end - s->p)};
@@ -172,7 +172,7 @@ static enum err scan(struct str text, struct errinfo *info)
 
 /* ---- parsing ---- */
 
-/* All of TEXT given to TOK; json-c knows that a number has ended only when told that the text has. */
+/* Gives TOK all of TEXT. That a number has ended json-c only knows when the text has, too. */
 static struct json_object *feed(struct json_tokener *tok, struct str text)
 {
     struct json_object *o = json_tokener_parse_ex(tok, text.p, (int)text.n);

@@ -24,11 +24,13 @@ struct js_doc {
 };
 
 /* Parses TEXT as exactly one JSON value. ERR_SYNTAX (with the byte offset), ERR_TOO_BIG when over
- * MAX_BYTES or LIM_JSON_DEPTH. DOC stays empty after an error. Of duplicate keys the last counts. */
+ * MAX_BYTES or LIM_JSON_DEPTH. A key with \u0000 and an integer of more than 64 bits are ERR_SYNTAX
+ * too. DOC is overwritten, and empty after an error. Of duplicate keys the last counts. */
 enum err js_parse(struct str text, size_t max_bytes, struct js_doc *doc,
                   struct errinfo *info) MUST_CHECK;
 void js_free(struct js_doc *doc);
 
+/* JS_ABSENT for NULL. */
 enum js_type js_type(const struct js_value *v);
 /* Member KEY of an object; NULL if V is no object or has no such member. */
 const struct js_value *js_get(const struct js_value *v, const char *key);
@@ -68,6 +70,7 @@ struct js_out {
     bool after_key;
 };
 
+/* Starts a text; OUT may hold something already. The rest says what it writes. */
 void jw_init(struct js_out *w, struct buf *out);
 void jw_begin_object(struct js_out *w);
 void jw_end_object(struct js_out *w);

@@ -1,8 +1,8 @@
 /*
  * log: one JSON object a line on stderr (or plain text with LH_LOG_FORMAT=text).
- * Owns level, format and the thread's context (connection, store, order, trace id). Redacts: a field
- * added as secret prints "***"; values are cut at 1,000 bytes. Never give it a body, a token, a
- * name of a buyer, an e-mail or an address. Keeps errno.
+ * Owns level, format and the thread's context (connection, store, order, trace id). Redacts: a
+ * field added as secret prints "***"; values are cut at 1,000 bytes. Never give it a body, a token,
+ * a name of a buyer, an e-mail or an address. Keeps errno.
  * Every function may be called from any thread; the context is the calling thread's own.
  */
 #pragma once
@@ -19,7 +19,7 @@ void log_setup(enum log_level level, bool json, const char *program);
 /* "debug", "info", "warn", "error" -> level; false for anything else. */
 bool log_level_parse(struct str s, enum log_level *out) MUST_CHECK;
 
-/* Whose the next lines of this thread are; NULL clears a field. The texts are copied (cut at 320). */
+/* Whose the next lines of this thread are; NULL clears a field. Texts are copied, cut at 320. */
 void log_ctx_set(const char *connection, const char *store, const char *order, const char *trace);
 void log_ctx_clear(void);
 
@@ -51,7 +51,7 @@ void log_write(enum log_level level, const char *event, const char *message,
 #define log_error(event, message, ...) log_event(LOG_ERROR, (event), (message), __VA_ARGS__)
 
 /* For lines that can repeat: at most one in EVERY_MS. Returns true when the caller may log and then
- * puts into *DROPPED how many were held back since. {0} is a valid start; may be shared by threads. */
+ * puts into *DROPPED how many were held back since. {0} is a valid start; threads may share it. */
 struct log_rate {
     _Atomic int64_t last_ms;
     _Atomic int64_t dropped;

@@ -47,7 +47,7 @@ enum met_id {
         MET_COUNT
 };
 
-/* Adds N to a counter or sets/adds a gauge. L1..L3: label values in the table's order; NULL ends. */
+/* Adds N to a counter or a gauge. L1..L3: label values in the table's order; NULL ends. */
 void met_add(enum met_id id, int64_t n, const char *l1, const char *l2, const char *l3);
 void met_gauge_set(enum met_id id, int64_t value);
 /* One observation of NS nanoseconds in a histogram of seconds. */

@@ -35,7 +35,7 @@ int mon_decimals(const char *currency);
 enum err mon_parse(struct str text, const char *currency, struct money *out,
                    struct errinfo *info) MUST_CHECK;
 struct money mon_zero(const char *currency);
-/* Exactly the amount, at least the currency's decimals and at most 4: "19.90", "14319", "0.0025". */
+/* Exactly the amount, with the currency's decimals and at most 4: "19.90", "14319", "0.0025". */
 void mon_print(struct money m, struct buf *out);
 /* The same into a small array, for messages. */
 struct mon_text {
@@ -43,6 +43,7 @@ struct mon_text {
 };
 struct mon_text mon_text(struct money m);
 
+/* Exact. OUT is left alone after an error; it may be A or B's own variable. */
 enum err mon_add(struct money a, struct money b, struct money *out) MUST_CHECK;
 enum err mon_sub(struct money a, struct money b, struct money *out) MUST_CHECK;
 /* a times an integer quantity. */
