@@ -221,11 +221,9 @@ static void read_day(const struct js_value *v, const char *key, const char *othe
 {
     struct str text;
 
-    if (js_string(js_get(v, key), &text) && ord_day(text, out))
-        return;
-    if (other && js_string(js_get(v, other), &text) && ord_day(text, out))
-        return;
-    out[0] = '\0';
+    if (!(js_string(js_get(v, key), &text) && ord_day(text, out)) &&
+        !(other && js_string(js_get(v, other), &text) && ord_day(text, out)))
+        out[0] = '\0';
 }
 
 /* An amount in the order's currency. Absent or null is 0; anything else must be an amount: a wrong
@@ -243,9 +241,7 @@ static enum err read_amount(struct reader *r, const struct js_value *v, const ch
     if (!js_text(amount, &text))
         return err_set(r->info, ERR_TYPE, "%s is no amount.", key);
     e = mon_parse(text, r->o->currency, out, r->info);
-    if (e != ERR_OK)
-        return err_prefix(r->info, e == ERR_SYNTAX ? ERR_TYPE : e, "%s", key);
-    return ERR_OK;
+    return e == ERR_OK ? ERR_OK : err_prefix(r->info, e == ERR_SYNTAX ? ERR_TYPE : e, "%s", key);
 }
 
 static enum err need_amount(struct reader *r, const struct js_value *v, const char *key,
@@ -263,9 +259,9 @@ static struct money guess_amount(struct reader *r, const struct js_value *v, con
     struct money m;
     struct str text;
 
-    if (js_text(js_get(v, key), &text) && mon_parse(text, r->o->currency, &m, NULL) == ERR_OK)
-        return m;
-    return other;
+    if (!js_text(js_get(v, key), &text) || mon_parse(text, r->o->currency, &m, NULL) != ERR_OK)
+        return other;
+    return m;
 }
 
 /* Shop money of a "..._set": by its definition in the shop's currency. Absent or null is 0. */
@@ -277,13 +273,11 @@ static enum err read_set(struct reader *r, const struct js_value *v, const char 
     return e == ERR_OK ? ERR_OK : err_prefix(r->info, e, "%s.shop_money", key);
 }
 
-static enum err add_up(struct reader *r, const char *key, struct money m, struct money *sum)
+static enum err add_up(struct reader *r, struct money m, struct money *sum)
 {
     enum err e = mon_add(*sum, m, sum);
 
-    if (e != ERR_OK)
-        return err_set(r->info, e, "%s: the sum does not fit.", key);
-    return ERR_OK;
+    return e == ERR_OK ? ERR_OK : err_set(r->info, e, "The sum of the amounts does not fit.");
 }
 
 /* A copy of the N elements of ARRAY, with room for one more. */
@@ -366,7 +360,7 @@ static enum err read_discount(struct reader *r, const struct js_value *v, struct
 
         e = read_amount(r, js_at(array, i), "amount", &part);
         if (e == ERR_OK)
-            e = add_up(r, "amount", part, &line->discount);
+            e = add_up(r, part, &line->discount);
         e = in_element(r, "discount_allocations", i, e);
     }
     return e;
@@ -441,10 +435,9 @@ static enum err read_lines(struct reader *r, const struct js_value *root)
     size_t n, m = 0;
     enum err e;
 
-    if (js_is_null(items))
-        return err_set(r->info, ERR_MISSING, "line_items is missing.");
     if (js_type(items) != JS_ARRAY)
-        return err_set(r->info, ERR_TYPE, "line_items is no array.");
+        return err_set(r->info, js_is_null(items) ? ERR_MISSING : ERR_TYPE,
+                       "line_items is missing or no array.");
     e = count(r, root, "line_items", &n);
     if (e == ERR_OK)
         e = count(r, root, "shipping_lines", &m);
@@ -529,7 +522,7 @@ static enum err read_refund(struct reader *r, const struct js_value *v, struct o
             continue;
         e = read_amount(r, t, "amount", &m);
         if (e == ERR_OK)
-            e = add_up(r, "amount", m, &refund->amount);
+            e = add_up(r, m, &refund->amount);
         e = in_element(r, "transactions", i, e);
     }
     return e;
@@ -625,21 +618,16 @@ static struct str person_name(struct reader *r, const struct js_value *v)
 {
     struct str first = read_name(r, v, "first_name");
     struct str last = read_name(r, v, "last_name");
+    char *both = arena_printf(r->arena, "%.*s %.*s", STR_FMT(first), STR_FMT(last));
+    struct str name = str_trim(str_cut(str_of(both), LIM_NAME));
 
-    if (first.n > 0 && last.n > 0)
-        return str_cut(str_of(arena_printf(r->arena, "%.*s %.*s", STR_FMT(first), STR_FMT(last))),
-                       LIM_NAME);
-    if (first.n > 0 || last.n > 0)
-        return first.n > 0 ? first : last;
-    return read_name(r, v, "name");
+    return name.n > 0 ? name : read_name(r, v, "name");
 }
 
 /* The first text that is not empty. */
 static struct str first_of(struct str a, struct str b, struct str c)
 {
-    if (a.n > 0)
-        return a;
-    return b.n > 0 ? b : c;
+    return a.n > 0 ? a : b.n > 0 ? b : c;
 }
 
 static void read_party(struct reader *r, const struct js_value *root)
@@ -705,7 +693,7 @@ static void read_fulfilments(struct order *o, const struct js_value *root)
 static void read_gateways(struct reader *r, const struct js_value *root)
 {
     const struct js_value *array = js_get(root, "payment_gateway_names");
-    size_t n = js_len(array) < LIM_ORDER_LINES ? js_len(array) : LIM_ORDER_LINES;
+    size_t n = js_len(array);
     struct str *gateways = arena_array(r->arena, n, sizeof(*gateways));
     size_t found = 0;
 
