@@ -27,9 +27,12 @@ enum xero_verdict {
     XERO_DISCONNECTED, /* 401/403 AuthenticationUnsuccessful */
     XERO_LIMITED,      /* 429 */
     XERO_NOT_FOUND,    /* 404 */
-    XERO_DOWN,         /* 5xx, no connection, nothing sent: try the connection later */
-    XERO_UNKNOWN       /* the outcome is not known: same bytes and key, or look up */
+    XERO_DOWN,         /* nothing was sent, or a read failed: try the connection later */
+    XERO_UNKNOWN       /* a write whose outcome is not known (5xx, broken off, no answer in time, an
+                          answer that cannot be read): same bytes and key, or look up */
 };
+/* "answered", ...: for the log. */
+const char *xero_verdict_text(enum xero_verdict v);
 
 struct xero_answer {
     enum xero_verdict verdict;
@@ -37,9 +40,10 @@ struct xero_answer {
     int64_t retry_after_s;         /* 429; -1 not said */
     int64_t day_left, minute_left; /* -1 not said */
     bool day_problem;              /* 429 because the day's budget is spent */
-    char correlation[64];          /* Xero's id of the answer, for its support; "" none */
-    struct str message;            /* for people: whole-call message; "" none */
-    struct js_doc doc;             /* the parsed body */
+    bool in_progress;     /* UNKNOWN because no answer came in time: Xero may still be at it */
+    char correlation[64]; /* Xero's id of the answer, for its support; "" none */
+    struct str message;   /* for people: whole-call message; "" none */
+    struct js_doc doc;    /* the parsed body */
     struct http_answer http;
     struct arena arena;
 };
@@ -52,6 +56,11 @@ enum err xero_call(struct xero *x, const char *method, const char *path, const c
                    const char *access_token, struct str body, const char *key, int total_ms,
                    struct xero_answer *out, struct errinfo *info) MUST_CHECK;
 
+/* What an exchange means: fills all of OUT but `http` from HTTP, the answer that http_send gave with
+ * SENT; out->http takes it over. WRITE: not a GET. For xero_call and for tests. */
+void xero_judge(enum err sent, const char *why, bool write, struct http_answer *http,
+                struct xero_answer *out);
+
 /* The verdict of one element of an answer (an invoice, a contact, a payment). */
 struct xero_element {
     bool ok;
@@ -59,6 +68,7 @@ struct xero_element {
     struct str number; /* InvoiceNumber, ContactNumber */
     struct str status;
     struct str total, total_tax, amount_due; /* numbers as text; "" absent */
+    const struct js_value *value;            /* the whole element */
     struct str *messages;                    /* errors, and warnings that lose data */
     size_t message_count;
     bool uncertain; /* "An error occurred in Xero" */
