@@ -105,8 +105,8 @@ static const char *check_contact_name(struct str in, struct arena *arena, struct
     for (size_t i = 0; i < in.n; i++)
         if (in.p[i] == '<' || in.p[i] == '>' ||
             (in.p[i] == ' ' && (i == 0 || i + 1 == in.n || in.p[i - 1] == ' ')))
-            return "hold no angle brackets, and no blanks at its ends or two in a row (Xero refuses "
-                   "such names)";
+            return "hold no angle brackets, and no blanks at its ends or two in a row (Xero "
+                   "refuses such names)";
     return NULL;
 }
 
@@ -184,7 +184,8 @@ static const char *check_country(struct str in, struct arena *arena, struct str 
 #define RULE(member) .at = offsetof(struct opt_store, rules.member)
 #define INV(member) .at = offsetof(struct opt_store, invoice.member)
 #define LIST(member, count)                                                                        \
-    .kind = K_LIST, RULE(member), .count_at = offsetof(struct opt_store, rules.count)
+    .kind = K_LIST, .at = offsetof(struct opt_store, member),                                      \
+    .count_at = offsetof(struct opt_store, count)
 #define WORDS(...)                                                                                 \
     .words = (const char *const[])                                                                 \
     {                                                                                              \
@@ -194,21 +195,22 @@ static const char *check_country(struct str in, struct arena *arena, struct str 
 #define TAX_TYPE(member) .kind = K_TEXT, INV(member), .max = MAX_TEXT, .check = check_tax_type
 #define MAP(member, keys, values) .kind = K_MAP, INV(member), .check_key = (keys), .check = (values)
 
+/* clang-format off: a field is one or two lines */
 static const struct field fields[] = {
-    {SETTINGS, "accounting_system_invoice", .kind = K_BOOL, RULE(accounting_system_invoice),
-     .def = 1},
+    {SETTINGS, "accounting_system_invoice", .kind = K_BOOL, .def = 1,
+     RULE(accounting_system_invoice)},
     {SETTINGS, "auto_sync", .kind = K_WORD, RULE(auto_sync),
      WORDS("exclude_unpaid", "include_unpaid", "off")},
     {SETTINGS, "sync_on_fulfilled", .kind = K_BOOL, RULE(sync_on_fulfilled)},
     {SETTINGS, "only_sync_fulfilled", .kind = K_BOOL, RULE(only_sync_fulfilled)},
-    {SETTINGS, "sync_on_updated", .kind = K_BOOL, RULE(sync_on_updated), .def = 1},
+    {SETTINGS, "sync_on_updated", .kind = K_BOOL, .def = 1, RULE(sync_on_updated)},
     {SETTINGS, "partially_paid_is_paid", .kind = K_BOOL, RULE(partially_paid_is_paid)},
     {SETTINGS, "export_test_orders", .kind = K_BOOL, RULE(export_test_orders)},
-    {SETTINGS, "export_zero_value", .kind = K_BOOL, RULE(export_zero_value), .def = 1},
+    {SETTINGS, "export_zero_value", .kind = K_BOOL, .def = 1, RULE(export_zero_value)},
     {SETTINGS, "start_date", .kind = K_DAY, RULE(start_date)},
-    {SETTINGS, "exclude_tags", LIST(exclude_tags, tag_count)},
-    {SETTINGS, "exclude_sources", LIST(exclude_sources, source_count)},
-    {SETTINGS, "exclude_gateways", LIST(exclude_gateways, gateway_count)},
+    {SETTINGS, "exclude_tags", LIST(rules.exclude_tags, rules.tag_count)},
+    {SETTINGS, "exclude_sources", LIST(rules.exclude_sources, rules.source_count)},
+    {SETTINGS, "exclude_gateways", LIST(rules.exclude_gateways, rules.gateway_count)},
     {SETTINGS, "prefix", .kind = K_TEXT, INV(prefix), .max = 50, .check = check_prefix},
     {SETTINGS, "reference", .kind = K_TEXT, INV(reference), .max = MAX_TEXT, .text_def = "{name}",
      .check = check_reference},
@@ -225,7 +227,7 @@ static const struct field fields[] = {
      .check = check_contact_name},
     {SETTINGS, "send_customer_code", .kind = K_BOOL, INV(send_customer_code),
      .later = "Sending the customer code as account number"},
-    {SETTINGS, "record_payments", .kind = K_BOOL, INV(record_payments), .def = 1},
+    {SETTINGS, "record_payments", .kind = K_BOOL, .def = 1, INV(record_payments)},
     {SETTINGS, "currency", .kind = K_CHECK, INV(presentment_currency), WORDS("shop", "presentment"),
      .later = "Invoicing in the buyer's currency"},
     {SETTINGS, "discount_lines", .kind = K_BOOL, INV(discount_lines)},
@@ -259,9 +261,9 @@ static const struct field fields[] = {
     {TAXES, "exempt", TAX_TYPE(tax_exempt)},
     {PAYMENTS, "default", CODE(payment_default)},
     {PAYMENTS, "gateways", MAP(payment_by_gateway, NULL, check_code)},
-    {PAYMENTS, "off", .kind = K_LIST, INV(payment_off),
-     .count_at = offsetof(struct opt_store, invoice.payment_off_count)},
+    {PAYMENTS, "off", LIST(invoice.payment_off, invoice.payment_off_count)},
 };
+/* clang-format on */
 #define FIELDS (sizeof fields / sizeof fields[0])
 
 /* Every object on the way to a field. */
