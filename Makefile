@@ -125,6 +125,10 @@ TEST_ENV := BUILD_DIR=$(abspath $(B)) SOURCE_DIR=$(CURDIR) PYTHONDONTWRITEBYTECO
         ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:strict_string_checks=1 \
         LSAN_OPTIONS=exitcode=23 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
         TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:exitcode=66
+# gcc 12's TSan does not start where the kernel scatters addresses widely; without scattering it does.
+ifeq ($(MODE),tsan)
+TEST_ENV := $(shell setarch -R true 2>/dev/null && echo setarch -R) env $(TEST_ENV)
+endif
 SUB := $(MAKE) --no-print-directory -j$(JOBS) MODE=$(MODE)
 
 setup-build setup-run setup-test: setup-%:
