@@ -271,6 +271,8 @@ void xero_judge(enum err sent, const char *why, bool write, struct http_answer *
     if (out->status < 200 || out->status >= 300)
         out->message = refusal(out);
     out->verdict = judge_status(out, write);
+    if (out->verdict != XERO_ANSWERED && out->message.n == 0)
+        out->message = STR("Xero's answer could not be read.");
 }
 
 /* ---- calls ---- */
