@@ -103,8 +103,10 @@ enum cat_retry {
 
 /* One row of the error catalogue. */
 struct cat_row {
-    const char *id;      /* "account-invalid" */
-    const char *pattern; /* normalised text; '*' stands for a variable part; NULL: only we say it */
+    const char *id; /* "account-invalid" */
+    /* Normalised text; '*' stands for a variable part, '|' separates alternatives; NULL: there is
+     * no text to match, the program itself says when the row holds. */
+    const char *pattern;
     const char *cause;
     const char *action;
     enum cat_fix fix_in;
@@ -122,3 +124,6 @@ const struct cat_row *cat_row_by_id(const char *id);
  * do not matter. Never NULL: text that nothing matches gives the row "unknown", whose action names
  * what to do with text nobody has catalogued. */
 const struct cat_row *cat_match(struct str message);
+/* Takes the next single message from a text in which several were joined by line ends or "; ";
+ * JOINED moves on. False when there is none left. */
+bool cat_next(struct str *joined, struct str *message) MUST_CHECK;
