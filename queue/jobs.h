@@ -8,14 +8,16 @@
  * The record `order:<O>`, a hash, never expires. Fields (format 1; adding one is compatible, changing
  * one's meaning needs a new `format`):
  *   conn     connection it belongs to         st    waiting|leased|failed|dismissed|done|skipped|kept
- *   rev      counts changes to be exported    drev  revision that was last exported whole
+ *   rev      counts decisions to export       drev  revision that was last exported whole
  *   on       0/1 the import stamp             snap  stamp of the stored snapshot (ord_stamp)
  *   dlv      last 16 delivery hashes, 8 bytes each
  *   name, link   as shown to people           reason  code of the last decision
  *   tok      lease token while leased         att   attempts; dth deaths while leased alone;
  *   sus      largest batch it may be in       lines 1: its lines may change at the next export
  *   paid     day it was first seen paid       wh    hash of what failed; dis  hash dismissed
- *   fg       its group on the failed list     byhand 1: exported by hand
+ *   fg       its group on the failed list     ff    when it first failed
+ *   byhand   1: exported by hand              inx   tenant that holds its invoice
+ *   pend     1: stored data that no decision to export has covered yet
  *   doc:<d>  a document in Xero as JSON, e.g. doc:invoice, doc:pay:<mark>, doc:contact
  */
 #pragma once

@@ -1,0 +1,80 @@
+#!lua flags=allow-oom
+-- complete: ends a lease and says of each of its orders what became of it.
+-- ARGV: 1 connection  2 token  3 hold ms  4 why it is held  5 day left or -1  6 n  then n groups order,
+--   field, S|D, value; then m  and m groups order, outcome (done|retry|again|failed), delay ms, failed
+--   row or '', its group, sentence, synced 0|1, lines settled 0|1, hash of what was wanted
+-- Returns the number of orders that were no longer this lease's and were left alone.
+-- Sent twice: the second finds no order with its token.
+local C, token = ARGV[1], ARGV[2]
+local batch = P .. 'batch:' .. C .. ':' .. token
+local i = record(C, token, 7, tonumber(ARGV[6]))
+local fenced = 0
+
+local function done(O, key, taken, synced, settled_lines)
+  redis.call('HSET', key, 'st', 'done', 'drev', taken)
+  redis.call('HDEL', key, 'tok', 'att', 'dth', 'sus', 'byhand', 'ff', 'wh', 'dis')
+  if settled_lines then redis.call('HDEL', key, 'lines') end
+  if synced then redis.call('ZADD', P .. 'synced:' .. C, now, O) end
+  at_rest(O)
+end
+
+local function failed(O, key, row, group, hash)
+  redis.call('HDEL', key, 'tok', 'dth', 'sus', 'byhand')
+  redis.call('HSET', key, 'wh', hash)
+  redis.call('HINCRBY', key, 'att', 1)
+  if redis.call('HGET', key, 'dis') == hash then
+    redis.call('HSET', key, 'st', 'dismissed')
+    at_rest(O)
+    return false
+  end
+  fail(C, O, row, group)
+  return true
+end
+
+local function report(O, outcome, delay, row, group, sentence, synced, settled_lines, hash)
+  local key = P .. 'order:' .. O
+  local o = redis.call('HMGET', key, 'tok', 'rev', 'name')
+  if o[1] ~= token then
+    fenced = fenced + 1
+    return
+  end
+  local taken = redis.call('HGET', batch, O) or o[2]
+  local moved = taken ~= o[2]
+  local store = O:match('^(.*)/')
+  if outcome == 'done' then
+    done(O, key, taken, synced == '1', settled_lines == '1' and not moved)
+  elseif outcome == 'failed' and not moved then
+    if failed(O, key, row, group, hash) then log_add(C, 'error', store, o[3] or '', 'export_failed', sentence) end
+  else
+    if outcome == 'retry' then redis.call('HINCRBY', key, 'att', 1) end
+    make_ready(C, O, tonumber(delay) > 0 and not moved and now + tonumber(delay) or nil)
+  end
+  if outcome == 'done' and moved then make_ready(C, O) end
+  if sentence ~= '' then
+    trail_add(O, '"kind":"attempt","result":"' .. outcome .. '","message":' .. cjson.encode(sentence))
+    if outcome == 'done' and synced == '1' then
+      log_add(C, 'info', store, o[3] or '', 'exported', sentence)
+    end
+  end
+end
+
+local m = tonumber(ARGV[i])
+i = i + 1
+for _ = 1, m do
+  report(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], ARGV[i + 7],
+    ARGV[i + 8])
+  i = i + 9
+end
+day_left(C, ARGV[5])
+local hold = tonumber(ARGV[3])
+local conn = redis.call('HMGET', P .. 'conn:' .. C, 'nb', 'why')
+if hold > 0 then
+  redis.call('HSET', P .. 'conn:' .. C, 'nb', math.max(now + hold, tonumber(conn[1] or 0)), 'why', ARGV[4])
+  if conn[2] ~= ARGV[4] then log_add(C, 'error', '', '', 'connection_held', ARGV[4]) end
+elseif m > 0 and conn[1] and tonumber(conn[1]) <= now then
+  redis.call('HDEL', P .. 'conn:' .. C, 'nb', 'why')
+end
+redis.call('ZREM', P .. 'leases:' .. C, token)
+redis.call('DEL', batch)
+relane_and_ring(C)
+return fenced

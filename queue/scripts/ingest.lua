@@ -1,0 +1,104 @@
+#!lua
+-- ingest: takes one event of one order. Refused before its first write when Redis is full.
+-- ARGV: 1 order  2 store key  3 store version  4 connection  5 delivery hash (8 bytes) or ''
+--   6 event  7 stamp or ''  8 part of the snapshot or ''  9 its bytes  10 import stamp 0|1
+--   11-13 decisions (not in Xero and stamped on; not in Xero and stamped off; in Xero), each a letter
+--   and a reason code: E export, M export but only money may change, S skip, W skip and withdraw
+--   14 name  15 link  16 day it is paid or ''  17 rules' inputs as JSON members
+--   18 row for the failed list ('' = usable)  19 its group
+-- Returns {result, reason}; {'stale_settings'} and {'no_store'} wrote nothing.
+-- Sent twice: the second is a duplicate by its delivery hash; without one the same snapshot is not
+-- newer, and the order is already waiting.
+local O, C, event, stamp, part = ARGV[1], ARGV[4], ARGV[6], ARGV[7], ARGV[8]
+local store = redis.call('HMGET', P .. 'store:' .. ARGV[2], 'version', 'deleted')
+if not store[1] or store[2] then return { 'no_store' } end
+if store[1] ~= ARGV[3] then return { 'stale_settings' } end
+
+local key = P .. 'order:' .. O
+local o = redis.call('HMGET', key, 'st', 'on', 'snap', 'dlv', 'reason', 'inx', 'name', 'pend')
+local st, on, stored, deliveries = o[1], o[2], o[3], o[4] or ''
+if ARGV[5] ~= '' then
+  for i = 1, #deliveries, 8 do
+    if deliveries:sub(i, i + 7) == ARGV[5] then return { 'duplicate', o[5] or '' } end
+  end
+  redis.call('HSET', key, 'dlv', (deliveries .. ARGV[5]):sub(-128))
+end
+if not on then
+  on = ARGV[10]
+  redis.call('HSET', key, 'on', on, 'conn', C)
+end
+if ARGV[14] ~= '' and ARGV[14] ~= o[7] then
+  redis.call('HSET', key, 'name', ARGV[14], 'link', ARGV[15])
+  redis.call('ZADD', P .. 'names:' .. ARGV[2], 0, ARGV[14]:lower() .. '\0' .. O)
+end
+if ARGV[16] ~= '' then redis.call('HSETNX', key, 'paid', ARGV[16]) end
+
+-- The newer snapshot wins; records of refunds and payments are kept beside it.
+local whole = part == 'order'
+local newer = whole and (not stored or stamp > stored)
+local older = whole and not newer and stamp ~= stored
+local changed = newer or (part ~= '' and not whole)
+if changed then redis.call('HSET', P .. 'snap:' .. O, part, ARGV[9]) end
+if newer then redis.call('HSET', key, 'snap', stamp) end
+
+-- The decision, by the history of this instant.
+local conn = redis.call('HMGET', P .. 'conn:' .. C, 'status', 'tenant')
+local in_xero = st == 'leased' or (o[6] and o[6] == conn[2])
+local decision = in_xero and ARGV[13] or on == '1' and ARGV[11] or ARGV[12]
+if conn[1] == 'uninstalled' then decision = 'Sxero_uninstalled' end
+local action, reason = decision:sub(1, 1), decision:sub(2)
+local unusable = ARGV[18] ~= '' and not older and conn[1] ~= 'uninstalled' and (on == '1' or in_xero)
+if unusable then action, reason = 'E', 'unusable' end
+
+-- Exports, or says why there is nothing to do: what is stored has been exported, or has failed, and
+-- the event brought nothing new.
+local function export()
+  if action == 'E' then redis.call('HSET', key, 'lines', '1') end
+  local covered = not changed and not o[8]
+  redis.call('HDEL', key, 'pend')
+  if st == 'leased' or st == 'waiting' then
+    if not covered then redis.call('HINCRBY', key, 'rev', 1) end
+  elseif not (covered and (st == 'done' or st == 'failed' or st == 'dismissed')) then
+    redis.call('HINCRBY', key, 'rev', 1)
+    unfail(C, O)
+    make_ready(C, O)
+    relane_and_ring(C)
+    return conn[1] == 'active' and 'queued' or 'held'
+  end
+  if older then return 'stale_event' end
+  return conn[1] == 'active' and 'queued' or 'held'
+end
+
+local function park()
+  redis.call('HINCRBY', key, 'rev', 1)
+  if st ~= 'leased' then -- else the lease's end brings it back, and the worker parks it
+    withdraw(C, O)
+    fail(C, O, ARGV[18], ARGV[19])
+    relane(C)
+  end
+  log_add(C, 'error', ARGV[2], ARGV[14], 'order_unusable', 'The order lacks what an invoice needs.')
+  return 'unusable'
+end
+
+-- Skips. An older event takes nothing away.
+local function skip()
+  if changed then redis.call('HSET', key, 'pend', '1') end
+  local waiting = st == 'waiting' or st == 'failed' or st == 'dismissed'
+  if action == 'W' and waiting and not older then
+    withdraw(C, O)
+    unfail(C, O)
+    relane(C)
+    redis.call('HSET', key, 'st', 'skipped')
+  elseif not st or st == 'kept' then
+    redis.call('HSET', key, 'st', reason == 'kept_for_the_order' and 'kept' or 'skipped')
+  end
+  return older and 'stale_event' or reason == 'kept_for_the_order' and 'kept' or 'skipped'
+end
+
+local result = unusable and park() or (action == 'E' or action == 'M') and export() or skip()
+if result ~= 'stale_event' then redis.call('HSET', key, 'reason', reason) end
+trail_add(O, '"kind":"event","event":"' .. event .. '","result":"' .. result .. '","reason":"' .. reason
+  .. '"' .. (ARGV[17] ~= '' and ',' or '') .. ARGV[17])
+local final = redis.call('HGET', key, 'st')
+if final == 'waiting' or final == 'leased' or final == 'failed' then at_work(O) else at_rest(O) end
+return { result, reason }
