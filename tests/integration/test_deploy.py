@@ -274,7 +274,7 @@ class Redis:
     """A real redis-server with deploy/redis.conf, started the way compose and the pods start it."""
 
     def __init__(self, folder):
-        secrets = folder / "secrets"
+        self.secrets = secrets = folder / "secrets"
         subprocess.run([ROOT / "deploy/secrets.sh", secrets], check=True, capture_output=True, timeout=30)
         self.passwords = {user: (secrets / f"redis_{user}_password").read_text().strip()
                           for user in ("receiver", "worker")}
@@ -371,3 +371,18 @@ def test_each_user_has_the_commands_that_the_scripts_call_and_the_list_is_not_lo
         allowed = set(re.findall(r" \+(\S+)", re.search(rf"^user {user} .*$", conf, re.M)[0]))
         assert called <= allowed
         assert allowed <= called | sent | always, "commands that nothing calls"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_programs_start_with_what_is_shipped(redis, compose, program):
+    """compose's variables, secrets.sh's files, redis.conf's user: --check has nothing to say."""
+    _, env = settings_file()
+    env["PATH"] = os.environ["PATH"]
+    for name, value in compose["services"][program]["environment"].items():
+        env[name] = value.replace("/run/secrets/", f"{redis.secrets}/")
+    del env["LH_REDIS_URL_FILE"]  # names the host "redis", which is not here
+    env["LH_REDIS_URL"] = f"unix://{redis.socket}?{program}:{redis.passwords[program]}"
+    out = subprocess.run([BUILD / f"ledgerhook-{program}", "--check"], env=env, capture_output=True,
+                         text=True, timeout=60)
+    assert out.returncode == 0, out.stdout + out.stderr
+    assert redis.passwords[program] not in out.stdout + out.stderr
