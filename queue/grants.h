@@ -44,5 +44,10 @@ enum err grt_expire(struct rds *r, const char *grant, int64_t version,
 enum err grt_put_client(struct rds *r, const struct cry_keys *master, const char *grant,
                         const char *client_id, struct str client_secret,
                         struct errinfo *info) MUST_CHECK;
+/* True in *SAME if the grant exists with exactly this pair; false also when its secret cannot be opened
+ * by these keys any more. */
+enum err grt_client_same(struct rds *r, const struct cry_keys *master, const char *grant,
+                         const char *client_id, struct str client_secret, bool *same,
+                         struct errinfo *info) MUST_CHECK;
 /* Id of the grant made from the environment's default pair. */
 #define GRT_DEFAULT "default"
