@@ -1,0 +1,46 @@
+"""Fixtures: one stack of real programs a test process, and a fresh shop on it for each test."""
+
+import pytest
+
+import lib
+
+
+@pytest.fixture(scope="session")
+def shared_stack():
+    stack = lib.Stack()
+    yield stack
+    stack.close()
+
+
+@pytest.fixture
+def stack(shared_stack):
+    """The shared stack; a test that kills or stops a part of it uses `own_stack`."""
+    return shared_stack
+
+
+@pytest.fixture
+def own_stack():
+    """Makes stacks for one test alone: own_stack(worker=False, LH_LEASE=5)."""
+    made = []
+
+    def make(**options):
+        made.append(lib.Stack(**options))
+        return made[-1]
+
+    yield make
+    for stack in made:
+        stack.close()
+
+
+@pytest.fixture
+def shop(stack):
+    """Makes shops: shop(settings={...}) is a store on a connection and a tenant of its own."""
+    return lambda **options: lib.Shop(stack, **options)
+
+
+@pytest.fixture
+def redis(tmp_path):
+    server = lib.Redis(tmp_path)
+    yield server
+    if server.process.child.poll() is None:
+        server.stop()
