@@ -19,6 +19,11 @@ struct str {
 };
 
 #define STR(literal) ((struct str){(literal), sizeof(literal) - 1})
+/* The same as an initialiser, for static tables. */
+#define STR_INIT(literal)                                                                          \
+    {                                                                                              \
+        (literal), sizeof(literal) - 1                                                             \
+    }
 /* printf("%.*s", STR_FMT(s)) */
 #define STR_FMT(s) (int)(s).n, (s).p
 
