@@ -36,8 +36,15 @@ struct srv_req {
 
 /* Value of a request header, any case; {NULL,0} if absent; cut off beyond LIM_HEADER: then absent. */
 struct str srv_header(const struct srv_req *req, const char *name);
-/* Decoded value of a query parameter in the request's arena; {NULL,0} if absent. */
+/* Decoded value of the first query parameter of that name in the request's arena; {NULL,0} if absent
+ * or not well formed. */
 struct str srv_query(const struct srv_req *req, const char *name);
+/* Segment I (from 0) of the request's path: 2 of /api/v1/stores/shopify is "stores"; {NULL,0} behind
+ * the last. Borrowed. */
+struct str srv_segment(const struct srv_req *req, int i);
+/* Undoes %XX (and '+' for a blank where PLUS). False, and nothing appended, for an escape that is
+ * cut off or no hex, for NUL and control characters, and for what is not UTF-8. */
+bool srv_unescape(struct str text, bool plus, struct buf *out) MUST_CHECK;
 
 struct srv_res {
     int status;               /* 0 = 200 */
@@ -45,7 +52,7 @@ struct srv_res {
     struct buf body;          /* init'ed by the server */
     int retry_after_s;        /* > 0: Retry-After */
     const char *extra;        /* further header lines, each ended by CRLF; NULL none */
-    bool no_cache;
+    bool no_cache;            /* may be kept but asked for again (with its ETag); else never kept */
 };
 
 typedef void srv_handler(struct srv_env *env, struct srv_req *req, struct srv_res *res);
