@@ -30,7 +30,11 @@ class Reply:
         self.status = response.status
         self.headers = response.headers
         self.raw = response.read()
-        text = gzip.decompress(self.raw) if self.headers.get("Content-Encoding") == "gzip" else self.raw
+        text = (
+            gzip.decompress(self.raw)
+            if self.headers.get("Content-Encoding") == "gzip"
+            else self.raw
+        )
         is_json = (self.headers.get("Content-Type") or "").startswith("application/json")
         self.json = json.loads(text, parse_float=Decimal) if is_json and text else None
 
@@ -49,7 +53,9 @@ class Sim:
         """A call on this thread's kept-alive connection."""
         connection = getattr(self.local, "connection", None)
         if connection is None:
-            connection = self.local.connection = http.client.HTTPConnection(self.address, timeout=10)
+            connection = self.local.connection = http.client.HTTPConnection(
+                self.address, timeout=10
+            )
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         try:
             connection.request(method, target, data, headers or {})
@@ -65,9 +71,14 @@ class Sim:
 
     def sign_in(self, client="demo-client", secret="demo-secret", **form):
         return self.call(
-            "POST", "/connect/token",
+            "POST",
+            "/connect/token",
             urllib.parse.urlencode({"grant_type": "client_credentials", **form}).encode(),
-            {"Authorization": basic(client, secret), "Content-Type": "application/x-www-form-urlencoded"})
+            {
+                "Authorization": basic(client, secret),
+                "Content-Type": "application/x-www-form-urlencoded",
+            },
+        )
 
     def xero(self, method, target, body=None, key=None, **headers):
         given = {"Authorization": "Bearer " + self.token, "Accept": "application/json"}
@@ -89,8 +100,14 @@ class Sim:
         return self.xero(verb, path + query, {"Invoices": [element]}).json["Invoices"][0]
 
     def pay(self, invoice_id, amount, **fields):
-        element = {"Invoice": {"InvoiceID": invoice_id}, "Account": {"Code": "090"},
-                   "Date": "2026-11-02", "Amount": float(amount), "Reference": "t1", **fields}
+        element = {
+            "Invoice": {"InvoiceID": invoice_id},
+            "Account": {"Code": "090"},
+            "Date": "2026-11-02",
+            "Amount": float(amount),
+            "Reference": "t1",
+            **fields,
+        }
         return self.xero("PUT", "Payments" + EACH, {"Payments": [element]}).json["Payments"][0]
 
     def wait(self, condition):
@@ -105,14 +122,27 @@ def basic(client, secret):
 
 
 def line(**fields):
-    return {"Description": "Mug", "Quantity": 1, "UnitAmount": 10, "AccountCode": "200",
-            "TaxType": "OUTPUT2", **fields}
+    return {
+        "Description": "Mug",
+        "Quantity": 1,
+        "UnitAmount": 10,
+        "AccountCode": "200",
+        "TaxType": "OUTPUT2",
+        **fields,
+    }
 
 
 def invoice(contact, **fields):
-    return {"Type": "ACCREC", "Contact": {"ContactID": contact}, "Date": "2026-11-01",
-            "DueDate": "2026-11-15", "InvoiceNumber": "S-1", "Status": "AUTHORISED",
-            "LineItems": [line()], **fields}
+    return {
+        "Type": "ACCREC",
+        "Contact": {"ContactID": contact},
+        "Date": "2026-11-01",
+        "DueDate": "2026-11-15",
+        "InvoiceNumber": "S-1",
+        "Status": "AUTHORISED",
+        "LineItems": [line()],
+        **fields,
+    }
 
 
 def messages(element):
@@ -124,7 +154,10 @@ def server(tmp_path_factory):
     ready = tmp_path_factory.mktemp("sim") / "url"
     process = subprocess.Popen(
         [sys.executable, "-B", str(SIM / "main.py"), "--ready-file", str(ready)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     first = process.stdout.readline().split()
     assert first[:2] == ["listening", "on"]
     yield Sim(first[2], ready)
@@ -143,7 +176,7 @@ def sim(server):
     return server
 
 
-# -- the process ------------------------------------------------------------------------------------
+# -- the process ----------------------------------------------------------------------------------
 
 
 def test_ready_file_holds_the_url(server):
@@ -151,14 +184,23 @@ def test_ready_file_holds_the_url(server):
 
 
 def test_listens_on_loopback_only():
-    result = subprocess.run([sys.executable, "-B", str(SIM / "main.py"), "--listen", "0.0.0.0:0"],
-                            capture_output=True, text=True, timeout=10, check=False)
+    result = subprocess.run(
+        [sys.executable, "-B", str(SIM / "main.py"), "--listen", "0.0.0.0:0"],
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
     assert result.returncode == 2 and "loopback" in result.stderr
 
 
 def test_ends_at_once_with_a_call_held():
-    process = subprocess.Popen([sys.executable, "-B", str(SIM / "main.py")], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-B", str(SIM / "main.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     other = Sim(process.stdout.readline().split()[2], None)
     other.token = other.sign_in().json["access_token"]
     other.control("POST", "faults", {"fault": "hold", "path": API})
@@ -178,19 +220,31 @@ def _quietly(function, *arguments):
         return error
 
 
-# -- identity ---------------------------------------------------------------------------------------
+# -- identity -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("client, secret, form, error", [
-    ("demo-client", "wrong", {}, "invalid_client"),
-    ("nobody", "demo-secret", {}, "invalid_client"),
-    ("", "demo-secret", {}, "unauthorized_client"),
-    ("demo-client", "demo-secret", {"grant_type": "password"}, "unsupported_grant_type"),
-    ("demo-client", "demo-secret", {"scope": "accounting.everything"}, "invalid_scope"),
-    ("demo-client", "demo-secret", {"grant_type": "refresh_token", "refresh_token": "x"},
-     "invalid_grant"),
-    ("demo-client", "demo-secret", {"grant_type": "authorization_code", "code": "x"}, "invalid_grant"),
-])
+@pytest.mark.parametrize(
+    "client, secret, form, error",
+    [
+        ("demo-client", "wrong", {}, "invalid_client"),
+        ("nobody", "demo-secret", {}, "invalid_client"),
+        ("", "demo-secret", {}, "unauthorized_client"),
+        ("demo-client", "demo-secret", {"grant_type": "password"}, "unsupported_grant_type"),
+        ("demo-client", "demo-secret", {"scope": "accounting.everything"}, "invalid_scope"),
+        (
+            "demo-client",
+            "demo-secret",
+            {"grant_type": "refresh_token", "refresh_token": "x"},
+            "invalid_grant",
+        ),
+        (
+            "demo-client",
+            "demo-secret",
+            {"grant_type": "authorization_code", "code": "x"},
+            "invalid_grant",
+        ),
+    ],
+)
 def test_token_errors(sim, client, secret, form, error):
     reply = sim.sign_in(client, secret, **form)
     assert (reply.status, reply.json) == (400, {"error": error})
@@ -202,11 +256,14 @@ def test_client_credentials(sim):
     assert "refresh_token" not in reply.json
     found = sim.call("GET", "/connections", None, {"Authorization": "Bearer " + sim.token}).json
     assert [(one["tenantId"], one["tenantType"], one["tenantName"]) for one in found] == [
-        (TENANT, "ORGANISATION", "Demo Company (UK)")]
+        (TENANT, "ORGANISATION", "Demo Company (UK)")
+    ]
 
 
-@pytest.mark.parametrize("header, status", [
-    (None, 200), (TENANT, 200), (TENANT.upper(), 200), (TENANT_2, 403), ("x", 403)])
+@pytest.mark.parametrize(
+    "header, status",
+    [(None, 200), (TENANT, 200), (TENANT.upper(), 200), (TENANT_2, 403), ("x", 403)],
+)
 def test_tenant_header(sim, header, status):
     given = {"Xero_Tenant_Id": header} if header else {}
     reply = sim.xero("GET", "Organisation", **given)
@@ -218,7 +275,9 @@ def test_tenant_header(sim, header, status):
 def test_token_expires(sim):
     sim.control("POST", "clock", {"advance_seconds": 1801})
     reply = sim.xero("GET", "Organisation")
-    assert reply.status == 401 and reply.json["Detail"].startswith("TokenExpired: token expired at ")
+    assert reply.status == 401 and reply.json["Detail"].startswith(
+        "TokenExpired: token expired at "
+    )
     sim.token = sim.sign_in().json["access_token"]
     assert sim.xero("GET", "Organisation").status == 200
 
@@ -231,7 +290,9 @@ def test_expire_tokens_and_unknown_tokens(sim):
 
 
 def test_scope_missing(sim):
-    sim.token = sim.sign_in(scope="accounting.contacts accounting.settings.read").json["access_token"]
+    sim.token = sim.sign_in(scope="accounting.contacts accounting.settings.read").json[
+        "access_token"
+    ]
     assert sim.xero("GET", "Contacts").status == 200
     assert sim.xero("GET", "Accounts").status == 200
     reply = sim.xero("GET", "Payments")
@@ -243,7 +304,9 @@ def test_disconnected_by_the_organisation(sim):
     sim.control("POST", "act", {"do": "disconnect", "tenant": TENANT})
     reply = sim.xero("GET", "Organisation")
     assert (reply.status, reply.json["Detail"]) == (403, "AuthenticationUnsuccessful")
-    assert sim.call("GET", "/connections", None, {"Authorization": "Bearer " + sim.token}).json == []
+    assert (
+        sim.call("GET", "/connections", None, {"Authorization": "Bearer " + sim.token}).json == []
+    )
     assert sim.sign_in().status == 200
     sim.control("POST", "act", {"do": "connect", "tenant": TENANT, "client_id": "demo-client"})
     assert sim.xero("GET", "Organisation").status == 200
@@ -261,19 +324,38 @@ REDIRECT = "https://shop.example/callback"
 
 
 def consent(sim, scope="offline_access accounting.invoices accounting.settings.read", **client):
-    sim.control("POST", "clients", {
-        "client_id": "code-app", "client_secret": "s", "kind": "authorization_code",
-        "tenants": [{"tenant_id": TENANT_2, "name": "Second Demo Ltd"}], **client})
-    reply = sim.call("GET", "/identity/connect/authorize?" + urllib.parse.urlencode({
-        "response_type": "code", "client_id": "code-app", "redirect_uri": REDIRECT, "scope": scope,
-        "state": "st"}))
+    sim.control(
+        "POST",
+        "clients",
+        {
+            "client_id": "code-app",
+            "client_secret": "s",
+            "kind": "authorization_code",
+            "tenants": [{"tenant_id": TENANT_2, "name": "Second Demo Ltd"}],
+            **client,
+        },
+    )
+    reply = sim.call(
+        "GET",
+        "/identity/connect/authorize?"
+        + urllib.parse.urlencode(
+            {
+                "response_type": "code",
+                "client_id": "code-app",
+                "redirect_uri": REDIRECT,
+                "scope": scope,
+                "state": "st",
+            }
+        ),
+    )
     assert reply.status == 302
     return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(reply.headers["Location"]).query))
 
 
 def by_code(sim, code, redirect=REDIRECT):
-    return sim.sign_in("code-app", "s", grant_type="authorization_code", code=code,
-                       redirect_uri=redirect)
+    return sim.sign_in(
+        "code-app", "s", grant_type="authorization_code", code=code, redirect_uri=redirect
+    )
 
 
 def refresh(sim, token):
@@ -322,9 +404,12 @@ def test_refresh_token_dies_unused(sim):
 
 def test_revocation(sim):
     tokens = by_code(sim, consent(sim)["code"]).json
-    reply = sim.call("POST", "/connect/revocation",
-                     urllib.parse.urlencode({"token": tokens["refresh_token"]}).encode(),
-                     {"Authorization": basic("code-app", "s")})
+    reply = sim.call(
+        "POST",
+        "/connect/revocation",
+        urllib.parse.urlencode({"token": tokens["refresh_token"]}).encode(),
+        {"Authorization": basic("code-app", "s")},
+    )
     assert (reply.status, reply.raw) == (200, b"")
     assert refresh(sim, tokens["refresh_token"]).json == {"error": "invalid_grant"}
     sim.token = tokens["access_token"]
@@ -338,17 +423,20 @@ def test_revoked_by_a_person(sim):
     assert sim.sign_in("demo-client-2", "demo-secret-2").json == {"error": "unauthorized_client"}
 
 
-# -- settings ---------------------------------------------------------------------------------------
+# -- settings -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("resource, wrapper, key, value", [
-    ("Organisation", "Organisations", "BaseCurrency", "GBP"),
-    ("Accounts", "Accounts", "SystemAccount", "ROUNDING"),
-    ("TaxRates", "TaxRates", "TaxType", "OUTPUT2"),
-    ("Currencies", "Currencies", "Code", "KWD"),
-    ("TrackingCategories", "TrackingCategories", "Name", "Region"),
-    ("BrandingThemes", "BrandingThemes", "Name", "Standard"),
-])
+@pytest.mark.parametrize(
+    "resource, wrapper, key, value",
+    [
+        ("Organisation", "Organisations", "BaseCurrency", "GBP"),
+        ("Accounts", "Accounts", "SystemAccount", "ROUNDING"),
+        ("TaxRates", "TaxRates", "TaxType", "OUTPUT2"),
+        ("Currencies", "Currencies", "Code", "KWD"),
+        ("TrackingCategories", "TrackingCategories", "Name", "Region"),
+        ("BrandingThemes", "BrandingThemes", "Name", "Standard"),
+    ],
+)
 def test_settings(sim, resource, wrapper, key, value):
     reply = sim.xero("GET", resource)
     assert reply.status == 200 and reply.json["Status"] == "OK"
@@ -360,10 +448,17 @@ def test_without_accept_json_xero_answers_xml(sim):
     assert reply.headers["Content-Type"].startswith("text/xml")
 
 
-@pytest.mark.parametrize("method, target, status", [
-    ("GET", "Journals", 404), ("GET", "Invoices/" + UNKNOWN, 404), ("GET", "Contacts/nobody", 404),
-    ("DELETE", "Invoices", 501), ("PUT", "Invoices/" + UNKNOWN, 500),
-    ("POST", "Payments/" + UNKNOWN, 404)])
+@pytest.mark.parametrize(
+    "method, target, status",
+    [
+        ("GET", "Journals", 404),
+        ("GET", "Invoices/" + UNKNOWN, 404),
+        ("GET", "Contacts/nobody", 404),
+        ("DELETE", "Invoices", 501),
+        ("PUT", "Invoices/" + UNKNOWN, 500),
+        ("POST", "Payments/" + UNKNOWN, 404),
+    ],
+)
 def test_addresses(sim, method, target, status):
     body = {"Payments": [{"Status": "DELETED"}]} if method == "POST" else None
     reply = sim.xero(method, target, body)
@@ -372,46 +467,62 @@ def test_addresses(sim, method, target, status):
         assert reply.raw == b"" and reply.headers["Content-Type"] == "text/html"
 
 
-# -- what the parser refuses --------------------------------------------------------------------------
+# -- what the parser refuses ----------------------------------------------------------------------
 
 
 def refused(contact="", **fields):
     return {"Invoices": [invoice(contact or UNKNOWN, **fields)]}
 
 
-@pytest.mark.parametrize("body, number", [
-    (refused(Colour="red"), 14),
-    (refused(LineItems=[line(Colour="red")]), 14),
-    (refused(LineAmountTypes="NO_TAX"), 14),
-    (refused(LineAmountTypes="exclusive"), 14),
-    (refused(Status="authorised"), 14),
-    (refused(Date="01/11/2026"), 14),
-    (refused(Date="2026-02-30"), 14),
-    (refused(contact="not-a-guid"), 14),
-    (refused(LineItems=[line(UnitAmount="10.00")]), 14),
-    (refused(LineItems=[line(Quantity=True)]), 14),
-    (refused(LineItems={"Description": "x"}), 14),
-    (refused(CurrencyCode="pound"), 14),
-    (refused(SentToContact="true"), 14),
-    (refused(Contact="Ann"), 14),
-    ({"Invoices": ["x"]}, 14),
-    (b'{"Invoices":[{"Type":"ACCREC","Type":"ACCREC"}]}', 14),
-    (b'{"Invoices":[{"CurrencyRate":NaN}]}', 14),
-    (b'{"Invoices":', 14),
-    ({}, 17),
-    ({"Invoices": []}, 17),
-    ([], 17),
-    ({"Contacts": [{"Name": "x"}]}, 17),
-])
+@pytest.mark.parametrize(
+    "body, number",
+    [
+        (refused(Colour="red"), 14),
+        (refused(LineItems=[line(Colour="red")]), 14),
+        (refused(LineAmountTypes="NO_TAX"), 14),
+        (refused(LineAmountTypes="exclusive"), 14),
+        (refused(Status="authorised"), 14),
+        (refused(Date="01/11/2026"), 14),
+        (refused(Date="2026-02-30"), 14),
+        (refused(contact="not-a-guid"), 14),
+        (refused(LineItems=[line(UnitAmount="10.00")]), 14),
+        (refused(LineItems=[line(Quantity=True)]), 14),
+        (refused(LineItems={"Description": "x"}), 14),
+        (refused(CurrencyCode="pound"), 14),
+        (refused(SentToContact="true"), 14),
+        (refused(Contact="Ann"), 14),
+        ({"Invoices": ["x"]}, 14),
+        (b'{"Invoices":[{"Type":"ACCREC","Type":"ACCREC"}]}', 14),
+        (b'{"Invoices":[{"CurrencyRate":NaN}]}', 14),
+        (b'{"Invoices":', 14),
+        ({}, 17),
+        ({"Invoices": []}, 17),
+        ([], 17),
+        ({"Contacts": [{"Name": "x"}]}, 17),
+    ],
+)
 def test_unreadable_bodies(sim, body, number):
     reply = sim.xero("PUT", "Invoices" + EACH, body)
     assert (reply.status, reply.json["ErrorNumber"]) == (400, number)
     assert [one["kind"] for one in sim.control("GET", "violations")["violations"]] == ["schema"]
 
 
+def test_an_unknown_member_is_named(sim):
+    reply = sim.xero("PUT", "Invoices" + EACH, refused(LineItems=[line(Colour="red")]))
+    assert (
+        reply.json["Message"]
+        == "Could not find member 'Colour' on object of type 'LineItem'. "
+        "Path 'Invoices[0].LineItems[0].Colour'."
+    )
+
+
 def test_body_must_be_called_json(sim):
-    reply = sim.xero("PUT", "Contacts" + EACH, {"Contacts": [{"Name": "x"}]},
-                     Content_Type="application/x-www-form-urlencoded")
+    reply = sim.xero(
+        "PUT",
+        "Contacts" + EACH,
+        {"Contacts": [{"Name": "x"}]},
+        Content_Type="application/x-www-form-urlencoded",
+    )
     assert (reply.status, reply.json["ErrorNumber"]) == (400, 14)
 
 
@@ -423,32 +534,55 @@ def test_a_parameter_nobody_knows_is_ignored_and_written_down(sim):
     assert sim.control("GET", "violations")["violations"][0]["kind"] == "unknown_parameter"
 
 
-# -- contacts -----------------------------------------------------------------------------------------
+# -- contacts -------------------------------------------------------------------------------------
 
-NAME_TAKEN = ("The contact name {} is already assigned to another contact. The contact name must be "
-              "unique across all active contacts.")
-NUMBER_TAKEN = ("The contact number {} is already assigned to another contact. The contact number must "
-                "be unique across all contacts.")
+NAME_TAKEN = (
+    "The contact name {} is already assigned to another contact. The contact name must be "
+    "unique across all active contacts."
+)
+NUMBER_TAKEN = (
+    "The contact number {} is already assigned to another contact. The contact number must "
+    "be unique across all contacts."
+)
 
 
-@pytest.mark.parametrize("fields, expected", [
-    ({"Name": "ANN EXAMPLE"}, NAME_TAKEN.format("ANN EXAMPLE")),
-    ({"Name": "Bob", "ContactNumber": "C-1"}, NUMBER_TAKEN.format("C-1")),
-    ({"Name": "Old", "ContactNumber": "n"}, None),
-    ({"Name": "Bob", "ContactNumber": "old"}, NUMBER_TAKEN.format("old")),
-    ({"EmailAddress": "a@b.co"}, "The Contact must contain at least 1 of the following elements to "
-                                 "identify the contact: Name, ContactID, ContactNumber"),
-    ({"Name": "Bob", "EmailAddress": "bob"}, "Email address must be valid."),
-    ({"Name": "Bob", "EmailAddress": "j\u00fcrgen@b.co"}, "Email address must be valid."),
-    ({"Name": "Bob", "ContactPersons": [{"FirstName": "x"}]},
-     "Additional people cannot be added when the primary person has no email address set."),
-    ({"Name": "a  b"}, "blanks"), ({"Name": " a"}, "blanks"), ({"Name": "<a>"}, "angle"),
-    ({"Name": "x" * 256}, "maximum length of 255"),
-    ({"Name": "Bob", "ContactNumber": "x" * 51}, "maximum length of 50"),
-    ({"Name": "Bob", "Addresses": [{"AddressType": "STREET", "PostalCode": "x" * 51}]}, "length of 50"),
-    ({"Name": "Bob", "Addresses": [{"AddressType": "STREET", "Country": "Utopia 2"}]}, "letters"),
-    ({"Name": "x" * 255}, None), ({"Name": "J\u00fcrgen \u2013 \u540d"}, None),
-])
+@pytest.mark.parametrize(
+    "fields, expected",
+    [
+        ({"Name": "ANN EXAMPLE"}, NAME_TAKEN.format("ANN EXAMPLE")),
+        ({"Name": "Bob", "ContactNumber": "C-1"}, NUMBER_TAKEN.format("C-1")),
+        ({"Name": "Old", "ContactNumber": "n"}, None),
+        ({"Name": "Bob", "ContactNumber": "old"}, NUMBER_TAKEN.format("old")),
+        (
+            {"EmailAddress": "a@b.co"},
+            (
+                "The Contact must contain at least 1 of the following elements to "
+                "identify the contact: Name, ContactID, ContactNumber"
+            ),
+        ),
+        ({"Name": "Bob", "EmailAddress": "bob"}, "Email address must be valid."),
+        ({"Name": "Bob", "EmailAddress": "j\u00fcrgen@b.co"}, "Email address must be valid."),
+        (
+            {"Name": "Bob", "ContactPersons": [{"FirstName": "x"}]},
+            "Additional people cannot be added when the primary person has no email address set.",
+        ),
+        ({"Name": "a  b"}, "blanks"),
+        ({"Name": " a"}, "blanks"),
+        ({"Name": "<a>"}, "angle"),
+        ({"Name": "x" * 256}, "maximum length of 255"),
+        ({"Name": "Bob", "ContactNumber": "x" * 51}, "maximum length of 50"),
+        (
+            {"Name": "Bob", "Addresses": [{"AddressType": "STREET", "PostalCode": "x" * 51}]},
+            "length of 50",
+        ),
+        (
+            {"Name": "Bob", "Addresses": [{"AddressType": "STREET", "Country": "Utopia 2"}]},
+            "letters",
+        ),
+        ({"Name": "x" * 255}, None),
+        ({"Name": "J\u00fcrgen \u2013 \u540d"}, None),
+    ],
+)
 def test_new_contacts(sim, fields, expected):
     sim.contact()
     sim.contact(Name="Old", ContactNumber="old")
@@ -464,8 +598,11 @@ def test_new_contacts(sim, fields, expected):
 
 def test_post_contact_matches_id_then_number_then_name(sim):
     me = sim.contact()
-    for element in ({"ContactID": me, "Name": "A"}, {"ContactNumber": "c-1", "Name": "B"},
-                    {"Name": "b", "EmailAddress": "b@b.co"}):
+    for element in (
+        {"ContactID": me, "Name": "A"},
+        {"ContactNumber": "c-1", "Name": "B"},
+        {"Name": "b", "EmailAddress": "b@b.co"},
+    ):
         found = sim.xero("POST", "Contacts" + EACH, {"Contacts": [element]}).json["Contacts"][0]
         assert found["ContactID"] == me and found["Name"] == element["Name"]
     assert len(sim.control("GET", "books")["contacts"]) == 1
@@ -477,8 +614,10 @@ def test_archived_contacts(sim):
     element = {"ContactID": me, "ContactStatus": "ARCHIVED"}
     sim.xero("POST", "Contacts", {"Contacts": [element]})
     found = sim.xero("POST", "Contacts" + EACH, {"Contacts": [element]}).json["Contacts"][0]
-    assert messages(found) == ["The specified contact details matched an archived contact. Archived "
-                               "contacts cannot currently be edited via the API."]
+    assert messages(found) == [
+        "The specified contact details matched an archived contact. Archived "
+        "contacts cannot currently be edited via the API."
+    ]
     assert found["ContactID"] == me
     assert sim.xero("GET", "Contacts").json["Contacts"] == []
     where = urllib.parse.quote('ContactNumber=="c-1"')
@@ -497,15 +636,22 @@ def test_merged_contact_is_followed(sim):
     assert sim.control("GET", "books")["invoices"][0]["ContactID"] == stays
 
 
-@pytest.mark.parametrize("where, names", [
-    ('ContactNumber=="c-1" OR ContactNumber=="c-9" OR ContactNumber=="c-2"', ["Ann Example", "Bob"]),
-    ('Name=="aNN example"', ["Ann Example"]),
-    ('EmailAddress=="one@b.co"', ["Bob", "Cy"]),
-    ('EmailAddress=="one@b.co" AND Name=="Cy"', ["Cy"]),
-    ('(Name=="Cy" && EmailAddress!=null) || ContactNumber=="c-1"', ["Ann Example", "Cy"]),
-    ('Name.StartsWith("B")', ["Bob"]), ('Name.Contains("nobody")', []),
-    ('Name=="quote \\" inside"', ['quote " inside']),
-])
+@pytest.mark.parametrize(
+    "where, names",
+    [
+        (
+            'ContactNumber=="c-1" OR ContactNumber=="c-9" OR ContactNumber=="c-2"',
+            ["Ann Example", "Bob"],
+        ),
+        ('Name=="aNN example"', ["Ann Example"]),
+        ('EmailAddress=="one@b.co"', ["Bob", "Cy"]),
+        ('EmailAddress=="one@b.co" AND Name=="Cy"', ["Cy"]),
+        ('(Name=="Cy" && EmailAddress!=null) || ContactNumber=="c-1"', ["Ann Example", "Cy"]),
+        ('Name.StartsWith("B")', ["Bob"]),
+        ('Name.Contains("nobody")', []),
+        ('Name=="quote \\" inside"', ['quote " inside']),
+    ],
+)
 def test_contact_filters(sim, where, names):
     sim.contact()
     sim.contact(Name="Bob", ContactNumber="c-2", EmailAddress="one@b.co")
@@ -515,7 +661,9 @@ def test_contact_filters(sim, where, names):
     assert sorted(one["Name"] for one in found) == names
 
 
-@pytest.mark.parametrize("where", ['Name=', 'Name=="a', "Name", '=="a"', 'Name=="a" Name=="b"', "#"])
+@pytest.mark.parametrize(
+    "where", ["Name=", 'Name=="a', "Name", '=="a"', 'Name=="a" Name=="b"', "#"]
+)
 def test_unreadable_filters(sim, where):
     reply = sim.xero("GET", "Contacts?where=" + urllib.parse.quote(where))
     assert (reply.status, reply.json["ErrorNumber"]) == (400, 16)
@@ -532,30 +680,56 @@ def test_paging_and_ids(sim):
     assert sim.xero("GET", "Contacts", If_Modified_Since="2099-01-01T00:00:00").status == 304
 
 
-# -- invoices: arithmetic -----------------------------------------------------------------------------
+# -- invoices: arithmetic -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("types, lines, expected", [
-    ("Exclusive", [line(UnitAmount=25.06, TaxType="T15"), line(UnitAmount=25.61, TaxType="T15"),
-                   line(UnitAmount=25.63, TaxType="T15")], ("76.30", "11.44", "87.74")),
-    ("Exclusive", [line(UnitAmount=2.165)], ("2.17", "0.43", "2.60")),
-    ("Inclusive", [line(UnitAmount=10)], ("8.33", "1.67", "10.00")),
-    ("Inclusive", [line(UnitAmount=9.99, Quantity=3, DiscountAmount=3)], ("22.48", "4.49", "26.97")),
-    ("Exclusive", [line(UnitAmount=19.99, DiscountRate=12.5)], ("17.49", "3.50", "20.99")),
-    ("NoTax", [line(UnitAmount=5)], ("5.00", "0.00", "5.00")),
-    ("Exclusive", [line(UnitAmount=100, TaxType="TAX004")], ("100.00", "8.25", "108.25")),
-    ("Exclusive", [line(UnitAmount=10, TaxAmount=1.99)], ("10.00", "1.99", "11.99")),
-    ("Inclusive", [line(UnitAmount=10, TaxAmount=1.66)], ("8.34", "1.66", "10.00")),
-    ("Exclusive", [line(UnitAmount=20), line(UnitAmount=-5, AccountCode="202")],
-     ("15.00", "3.00", "18.00")),
-    ("Exclusive", [line(UnitAmount=0.3333, Quantity=3)], ("1.00", "0.20", "1.20")),
-    ("Exclusive", [line(), {"Description": "only words"}], ("10.00", "2.00", "12.00")),
-    ("Exclusive", [line(), line(Description="Rounding", UnitAmount=0.01, AccountCode="860",
-                                TaxType="NONE")], ("10.01", "2.00", "12.01")),
-])
+@pytest.mark.parametrize(
+    "types, lines, expected",
+    [
+        (
+            "Exclusive",
+            [
+                line(UnitAmount=25.06, TaxType="T15"),
+                line(UnitAmount=25.61, TaxType="T15"),
+                line(UnitAmount=25.63, TaxType="T15"),
+            ],
+            ("76.30", "11.44", "87.74"),
+        ),
+        ("Exclusive", [line(UnitAmount=2.165)], ("2.17", "0.43", "2.60")),
+        ("Inclusive", [line(UnitAmount=10)], ("8.33", "1.67", "10.00")),
+        (
+            "Inclusive",
+            [line(UnitAmount=9.99, Quantity=3, DiscountAmount=3)],
+            ("22.48", "4.49", "26.97"),
+        ),
+        ("Exclusive", [line(UnitAmount=19.99, DiscountRate=12.5)], ("17.49", "3.50", "20.99")),
+        ("NoTax", [line(UnitAmount=5)], ("5.00", "0.00", "5.00")),
+        ("Exclusive", [line(UnitAmount=100, TaxType="TAX004")], ("100.00", "8.25", "108.25")),
+        ("Exclusive", [line(UnitAmount=10, TaxAmount=1.99)], ("10.00", "1.99", "11.99")),
+        ("Inclusive", [line(UnitAmount=10, TaxAmount=1.66)], ("8.34", "1.66", "10.00")),
+        (
+            "Exclusive",
+            [line(UnitAmount=20), line(UnitAmount=-5, AccountCode="202")],
+            ("15.00", "3.00", "18.00"),
+        ),
+        ("Exclusive", [line(UnitAmount=0.3333, Quantity=3)], ("1.00", "0.20", "1.20")),
+        ("Exclusive", [line(), {"Description": "only words"}], ("10.00", "2.00", "12.00")),
+        (
+            "Exclusive",
+            [
+                line(),
+                line(Description="Rounding", UnitAmount=0.01, AccountCode="860", TaxType="NONE"),
+            ],
+            ("10.01", "2.00", "12.01"),
+        ),
+    ],
+)
 def test_arithmetic(sim, types, lines, expected):
-    sim.control("POST", "organisation",
-                {"tenant": TENANT, "tax_rates": [{"TaxType": "T15", "EffectiveRate": 15}]})
+    sim.control(
+        "POST",
+        "organisation",
+        {"tenant": TENANT, "tax_rates": [{"TaxType": "T15", "EffectiveRate": 15}]},
+    )
     found = sim.invoice(sim.contact(), LineAmountTypes=types, LineItems=lines, Total=1)
     assert tuple(str(found[name]) for name in ("SubTotal", "TotalTax", "Total")) == expected
     assert found["AmountDue"] == found["Total"]
@@ -570,55 +744,98 @@ def test_unit_prices_keep_two_decimals_without_unitdp(sim):
     assert str(sim.xero("GET", path).json["Invoices"][0]["LineItems"][0]["UnitAmount"]) == "1.01"
 
 
-# -- invoices: rules ----------------------------------------------------------------------------------
+# -- invoices: rules ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fields, expected", [
-    ({"Type": "ACCPAY"}, "Invoice not of valid type for creation"),
-    ({"Status": "PAID"}, "Invoice not of valid status for creation"),
-    ({"Status": "VOIDED"}, "Invoice not of valid status for creation"),
-    ({"LineItems": []}, "One or more line items must be specified"),
-    ({"Contact": None}, "A Contact must be specified for this type of transaction"),
-    ({"DueDate": None}, "Due date cannot be empty."),
-    ({"CurrencyCode": "SEK"}, "Organisation is not subscribed to currency SEK"),
-    ({"Url": "https://xero.example/1"}, "must not contain the word xero"),
-    ({"Url": "not a link"}, "absolute link"),
-    ({"InvoiceNumber": "x" * 256}, "maximum length of 255"),
-    ({"BrandingThemeID": UNKNOWN}, "BrandingThemeID"),
-    ({"LineItems": [line(Description="")]},
-     "The description field is mandatory for each line item."),
-    ({"LineItems": [line(Quantity=-1)]},
-     "The quantity value '-1.0000' is invalid. Quantity must not be less than zero."),
-    ({"LineItems": [line(UnitAmount=-10)]},
-     "The Total for this document must be greater than or equal to zero."),
-    ({"LineItems": [line(AccountCode="999")]},
-     "Account code '999' is not a valid code for this document."),
-    ({"LineItems": [line(AccountCode="090")]},
-     "Account code '090' is not a valid code for this document."),
-    ({"LineItems": [line(AccountCode="610")]},
-     "Account code '610' is not a valid code for this document."),
-    ({"LineItems": [line(AccountCode="210")]},
-     "Account code '210' has been archived, or has been deleted. Each line item must reference a "
-     "valid account."),
-    ({"LineItems": [line(AccountCode=None)]}, "Account code or ID must be specified"),
-    ({"LineItems": [line(TaxType="VAT 20%")]},
-     "The TaxType code VAT 20% does not exist or cannot be used for this type of transaction."),
-    ({"LineItems": [line(TaxType="INPUT2")]},
-     "The TaxType code INPUT2 does not exist or cannot be used for this type of transaction."),
-    ({"LineItems": [line(TaxType="NOLIAB", AccountCode="835")]},
-     "The TaxType code 'NOLIAB' cannot be used with account code '835'."),
-    ({"LineItems": [line(TaxAmount=10.01)]},
-     "The tax amount cannot be greater than the line amount!"),
-    ({"LineItems": [line(LineAmount=11)]},
-     "The line total 11 does not match the expected line total 10.00"),
-    ({"LineItems": [line(ItemCode="MUG")]}, "Item code MUG is not valid"),
-    ({"LineItems": [line(UnitAmount=0.000029104)]}, "Account must be valid."),
-    ({"LineItems": [line(Tracking=[{"Name": "Region", "Option": "West"}])]}, "tracking"),
-])
+@pytest.mark.parametrize(
+    "fields, expected",
+    [
+        ({"Type": "ACCPAY"}, "Invoice not of valid type for creation"),
+        ({"Status": "PAID"}, "Invoice not of valid status for creation"),
+        ({"Status": "VOIDED"}, "Invoice not of valid status for creation"),
+        ({"LineItems": []}, "One or more line items must be specified"),
+        ({"Contact": None}, "A Contact must be specified for this type of transaction"),
+        ({"DueDate": None}, "Due date cannot be empty."),
+        ({"CurrencyCode": "SEK"}, "Organisation is not subscribed to currency SEK"),
+        ({"Url": "https://xero.example/1"}, "must not contain the word xero"),
+        ({"Url": "not a link"}, "absolute link"),
+        ({"InvoiceNumber": "x" * 256}, "maximum length of 255"),
+        ({"BrandingThemeID": UNKNOWN}, "BrandingThemeID"),
+        (
+            {"LineItems": [line(Description="")]},
+            "The description field is mandatory for each line item.",
+        ),
+        (
+            {"LineItems": [line(Quantity=-1)]},
+            "The quantity value '-1.0000' is invalid. Quantity must not be less than zero.",
+        ),
+        (
+            {"LineItems": [line(UnitAmount=-10)]},
+            "The Total for this document must be greater than or equal to zero.",
+        ),
+        (
+            {"LineItems": [line(AccountCode="999")]},
+            "Account code '999' is not a valid code for this document.",
+        ),
+        (
+            {"LineItems": [line(AccountCode="090")]},
+            "Account code '090' is not a valid code for this document.",
+        ),
+        (
+            {"LineItems": [line(AccountCode="610")]},
+            "Account code '610' is not a valid code for this document.",
+        ),
+        (
+            {"LineItems": [line(AccountCode="210")]},
+            (
+                "Account code '210' has been archived, or has been deleted. Each line item must"
+                " reference a valid account."
+            ),
+        ),
+        ({"LineItems": [line(AccountCode=None)]}, "Account code or ID must be specified"),
+        (
+            {"LineItems": [line(TaxType="VAT 20%")]},
+            (
+                "The TaxType code VAT 20% does not exist or cannot be used for this type of"
+                " transaction."
+            ),
+        ),
+        (
+            {"LineItems": [line(TaxType="INPUT2")]},
+            (
+                "The TaxType code INPUT2 does not exist or cannot be used for this type of"
+                " transaction."
+            ),
+        ),
+        (
+            {"LineItems": [line(TaxType="NOLIAB", AccountCode="835")]},
+            "The TaxType code 'NOLIAB' cannot be used with account code '835'.",
+        ),
+        (
+            {"LineItems": [line(TaxAmount=10.01)]},
+            "The tax amount cannot be greater than the line amount!",
+        ),
+        (
+            {"LineItems": [line(LineAmount=11)]},
+            "The line total 11 does not match the expected line total 10.00",
+        ),
+        ({"LineItems": [line(ItemCode="MUG")]}, "Item code MUG is not valid"),
+        ({"LineItems": [line(UnitAmount=0.000029104)]}, "Account must be valid."),
+        ({"LineItems": [line(Tracking=[{"Name": "Region", "Option": "West"}])]}, "tracking"),
+    ],
+)
 def test_new_invoices_refused(sim, fields, expected):
     contact = sim.contact()
-    sim.control("POST", "organisation", {"tenant": TENANT, "tax_rates": [
-        {"TaxType": "NOLIAB", "EffectiveRate": 20, "CanApplyToLiabilities": False}]})
+    sim.control(
+        "POST",
+        "organisation",
+        {
+            "tenant": TENANT,
+            "tax_rates": [
+                {"TaxType": "NOLIAB", "EffectiveRate": 20, "CanApplyToLiabilities": False}
+            ],
+        },
+    )
     found = sim.invoice(contact, **fields)
     assert any(expected in message for message in messages(found)), messages(found)
     assert (found["StatusAttributeString"], found["HasErrors"]) == ("ERROR", True)
@@ -632,18 +849,30 @@ def test_line_errors_sit_on_the_line_too(sim):
     assert messages(found["LineItems"][1]) == messages(found)
 
 
-@pytest.mark.parametrize("period, year, expected", [
-    ("2026-10-31", None, []),
-    ("2026-11-01", None, ["period lock date, currently set at 01-Nov-2026"]),
-    (None, "2026-11-30", ["end of year lock date, currently set at 30-Nov-2026"]),
-    ("2026-12-31", "2026-11-30", ["period lock date, currently set at 31-Dec-2026",
-                                  "end of year lock date, currently set at 30-Nov-2026"]),
-])
+@pytest.mark.parametrize(
+    "period, year, expected",
+    [
+        ("2026-10-31", None, []),
+        ("2026-11-01", None, ["period lock date, currently set at 01-Nov-2026"]),
+        (None, "2026-11-30", ["end of year lock date, currently set at 30-Nov-2026"]),
+        (
+            "2026-12-31",
+            "2026-11-30",
+            [
+                "period lock date, currently set at 31-Dec-2026",
+                "end of year lock date, currently set at 30-Nov-2026",
+            ],
+        ),
+    ],
+)
 def test_lock_dates(sim, period, year, expected):
     contact = sim.contact()
     old = sim.invoice(contact, InvoiceNumber="OLD")
-    sim.control("POST", "organisation", {"tenant": TENANT, "period_lock_date": period,
-                                         "end_of_year_lock_date": year})
+    sim.control(
+        "POST",
+        "organisation",
+        {"tenant": TENANT, "period_lock_date": period, "end_of_year_lock_date": year},
+    )
     expected = ["The document date cannot be before the " + one for one in expected]
     assert messages(sim.invoice(contact)) == expected
     assert messages(sim.pay(old["InvoiceID"], 1, Date="2026-11-01")) == expected
@@ -655,8 +884,13 @@ def test_lock_dates(sim, period, year, expected):
 def test_draft_loses_an_unknown_account_with_a_warning(sim):
     found = sim.invoice(sim.contact(), Status="DRAFT", LineItems=[line(AccountCode="999")])
     assert found["StatusAttributeString"] == "WARNING"
-    assert found["Warnings"] == [{"Message": "Account code '999' has been removed as it does not match "
-                                             "a recognised account."}]
+    assert found["Warnings"] == [
+        {
+            "Message": (
+                "Account code '999' has been removed as it does not match a recognised account."
+            )
+        }
+    ]
     assert "AccountCode" not in found["LineItems"][0]
 
 
@@ -665,7 +899,8 @@ def test_archived_and_unknown_contacts_on_documents(sim):
     sim.control("POST", "act", {"do": "archive_contact", "contact_id": contact})
     assert messages(sim.invoice(contact)) == [
         "The contact with the specified contact details has been archived. The contact must be "
-        "un-archived before creating new invoices or credit notes."]
+        "un-archived before creating new invoices or credit notes."
+    ]
     assert sim.xero("PUT", "Invoices" + EACH, refused()).status == 404
 
 
@@ -677,7 +912,9 @@ def test_inline_contacts(sim):
     bad = sim.invoice(contact, Contact={"Name": "Bad", "EmailAddress": "x"}, InvoiceNumber="S-3")
     assert messages(bad["Contact"]) == ["Email address must be valid."]
     assert sorted(one["Name"] for one in sim.control("GET", "books")["contacts"]) == [
-        "New One", "ann example"]
+        "New One",
+        "ann example",
+    ]
 
 
 def test_numbers_are_unique_even_voided(sim):
@@ -700,14 +937,27 @@ def test_voided_invoice_keeps_what_was_due(sim):
     assert (found["Status"], str(found["AmountDue"])) == ("VOIDED", "12.00")
 
 
-@pytest.mark.parametrize("before, after, allowed", [
-    ("DRAFT", "SUBMITTED", True), ("DRAFT", "AUTHORISED", True), ("DRAFT", "DELETED", True),
-    ("DRAFT", "VOIDED", False), ("DRAFT", "PAID", False), ("SUBMITTED", "AUTHORISED", True),
-    ("SUBMITTED", "DELETED", True), ("SUBMITTED", "VOIDED", False), ("AUTHORISED", "VOIDED", True),
-    ("AUTHORISED", "DELETED", False), ("AUTHORISED", "DRAFT", False),
-    ("AUTHORISED", "SUBMITTED", False), ("AUTHORISED", "PAID", False),
-    ("VOIDED", "AUTHORISED", False), ("DELETED", "DRAFT", False), ("PAID", "VOIDED", False),
-])
+@pytest.mark.parametrize(
+    "before, after, allowed",
+    [
+        ("DRAFT", "SUBMITTED", True),
+        ("DRAFT", "AUTHORISED", True),
+        ("DRAFT", "DELETED", True),
+        ("DRAFT", "VOIDED", False),
+        ("DRAFT", "PAID", False),
+        ("SUBMITTED", "AUTHORISED", True),
+        ("SUBMITTED", "DELETED", True),
+        ("SUBMITTED", "VOIDED", False),
+        ("AUTHORISED", "VOIDED", True),
+        ("AUTHORISED", "DELETED", False),
+        ("AUTHORISED", "DRAFT", False),
+        ("AUTHORISED", "SUBMITTED", False),
+        ("AUTHORISED", "PAID", False),
+        ("VOIDED", "AUTHORISED", False),
+        ("DELETED", "DRAFT", False),
+        ("PAID", "VOIDED", False),
+    ],
+)
 def test_status_machine(sim, before, after, allowed):
     start = {"VOIDED": "AUTHORISED", "PAID": "AUTHORISED", "DELETED": "DRAFT"}.get(before, before)
     found = sim.invoice(sim.contact(), Status=start)
@@ -716,9 +966,13 @@ def test_status_machine(sim, before, after, allowed):
         sim.xero("POST", f"Invoices/{me}", {"Invoices": [{"Status": before}]})
     if before == "PAID":
         sim.pay(me, 12)
-    found = sim.xero("POST", "Invoices" + EACH,
-                     {"Invoices": [{"InvoiceID": me, "Status": after}]}).json["Invoices"][0]
-    assert (found["InvoiceID"], found["Status"]) == (me, after)  # a refusal shows what was asked for
+    found = sim.xero(
+        "POST", "Invoices" + EACH, {"Invoices": [{"InvoiceID": me, "Status": after}]}
+    ).json["Invoices"][0]
+    assert (found["InvoiceID"], found["Status"]) == (
+        me,
+        after,
+    )  # a refusal shows what was asked for
     stored = sim.control("GET", "books")["invoices"][0]["Status"]
     assert stored == (after if allowed else before)
     if not allowed:
@@ -727,13 +981,19 @@ def test_status_machine(sim, before, after, allowed):
 
 def test_update_keeps_replaces_and_removes_lines(sim):
     contact = sim.contact()
-    found = sim.invoice(contact, LineItems=[line(Description="a"), line(Description="b"),
-                                            line(Description="c")])
+    found = sim.invoice(
+        contact, LineItems=[line(Description="a"), line(Description="b"), line(Description="c")]
+    )
     ids = {one["Description"]: one["LineItemID"] for one in found["LineItems"]}
-    change = {"LineItems": [line(Description="a", LineItemID=ids["a"], UnitAmount=11),
-                            line(Description="b")]}
-    after = sim.xero("POST", f"Invoices/{found['InvoiceID']}{EACH}",
-                     {"Invoices": [change]}).json["Invoices"][0]
+    change = {
+        "LineItems": [
+            line(Description="a", LineItemID=ids["a"], UnitAmount=11),
+            line(Description="b"),
+        ]
+    }
+    after = sim.xero("POST", f"Invoices/{found['InvoiceID']}{EACH}", {"Invoices": [change]}).json[
+        "Invoices"
+    ][0]
     assert [one["Description"] for one in after["LineItems"]] == ["a", "b"]
     assert after["LineItems"][0]["LineItemID"] == ids["a"]
     assert after["LineItems"][1]["LineItemID"] != ids["b"]
@@ -743,26 +1003,60 @@ def test_update_keeps_replaces_and_removes_lines(sim):
 def test_post_by_number_overwrites(sim):
     contact = sim.contact()
     first = sim.invoice(contact, Reference="mine")
-    second = sim.invoice(contact, verb="POST", Reference="overwritten", LineItems=[line(UnitAmount=1)])
+    second = sim.invoice(
+        contact, verb="POST", Reference="overwritten", LineItems=[line(UnitAmount=1)]
+    )
     assert second["InvoiceID"] == first["InvoiceID"] and str(second["Total"]) == "1.20"
     lost = {"Invoices": [{"InvoiceID": UNKNOWN, "Status": "VOIDED"}]}
     assert messages(sim.xero("POST", "Invoices" + EACH, lost).json["Invoices"][0]) == [
-        "An existing invoice with the specified ID could not be found"]
+        "An existing invoice with the specified ID could not be found"
+    ]
 
 
 def test_paid_invoices_are_locked(sim):
     me = sim.invoice(sim.contact())["InvoiceID"]
     paid = sim.pay(me, 5)
     for change, expected in (
-            ({"Reference": "x"}, "This document cannot be edited as it has a payment or credit note "
-                                 "allocated to it."),
-            ({"Status": "VOIDED"}, "The status VOIDED cannot be applied to the invoice because it has "
-                                   "payments or credit notes allocated to it.")):
-        found = sim.xero("POST", "Invoices" + EACH,
-                         {"Invoices": [{"InvoiceID": me, **change}]}).json["Invoices"][0]
+        (
+            {"Reference": "x"},
+            "This document cannot be edited as it has a payment or credit note allocated to it.",
+        ),
+        (
+            {"Status": "VOIDED"},
+            (
+                "The status VOIDED cannot be applied to the invoice because it has "
+                "payments or credit notes allocated to it."
+            ),
+        ),
+    ):
+        found = sim.xero(
+            "POST", "Invoices" + EACH, {"Invoices": [{"InvoiceID": me, **change}]}
+        ).json["Invoices"][0]
         assert messages(found) == [expected]
     sim.xero("POST", f"Payments/{paid['PaymentID']}", {"Payments": [{"Status": "DELETED"}]})
-    assert sim.xero("POST", "Invoices", {"Invoices": [{"InvoiceID": me, "Status": "VOIDED"}]}).status == 200
+    assert (
+        sim.xero("POST", "Invoices", {"Invoices": [{"InvoiceID": me, "Status": "VOIDED"}]}).status
+        == 200
+    )
+
+
+def test_the_date_of_a_locked_invoice_is_named(sim):
+    me = sim.invoice(sim.contact())["InvoiceID"]
+    sim.pay(me, 5)
+    body = {"Invoices": [{"InvoiceID": me, "Date": "2026-11-02"}]}
+    found = sim.xero("POST", "Invoices" + EACH, body).json["Invoices"][0]
+    assert messages(found)[1] == (
+        "Date cannot be changed on an invoice that has payment or credit notes allocated to it."
+    )
+
+
+def test_reconciled_payments_stay(sim):
+    me = sim.invoice(sim.contact())["InvoiceID"]
+    paid = sim.pay(me, 5, IsReconciled=True)
+    reply = sim.xero("POST", f"Payments/{paid['PaymentID']}", {"Payments": [{"Status": "DELETED"}]})
+    assert messages(reply.json["Elements"][0]) == [
+        "This payment has been reconciled and cannot be deleted"
+    ]
 
 
 def test_approval_limit(sim):
@@ -770,32 +1064,50 @@ def test_approval_limit(sim):
     sim.control("POST", "organisation", {"tenant": TENANT, "approval_limit": 1})
     sim.invoice(contact)
     assert messages(sim.invoice(contact, InvoiceNumber="S-2")) == [
-        "You have reached the limit of invoices you can approve"]
+        "You have reached the limit of invoices you can approve"
+    ]
     assert messages(sim.invoice(contact, InvoiceNumber="S-3", Status="DRAFT")) == []
 
 
 def test_look_ups(sim):
     contact = sim.contact()
     for index in range(1, 4):
-        sim.invoice(contact, InvoiceNumber=f"S-{index}", Url=f"https://shop.example/{index}",
-                    Status="DRAFT" if index == 3 else "AUTHORISED")
+        sim.invoice(
+            contact,
+            InvoiceNumber=f"S-{index}",
+            Url=f"https://shop.example/{index}",
+            Status="DRAFT" if index == 3 else "AUTHORISED",
+        )
     found = sim.xero("GET", "Invoices?InvoiceNumbers=S-2,S-9,s-1").json["Invoices"]
     assert [(one["InvoiceNumber"], one["Url"]) for one in found] == [
-        ("S-2", "https://shop.example/2"), ("S-1", "https://shop.example/1")]
+        ("S-2", "https://shop.example/2"),
+        ("S-1", "https://shop.example/1"),
+    ]
     assert found[0]["LineItems"] == []  # a list without page has no lines
     assert len(sim.xero("GET", "Invoices?page=1").json["Invoices"][0]["LineItems"]) == 1
     assert "Payments" not in sim.xero("GET", "Invoices?summaryOnly=true").json["Invoices"][0]
     for query, numbers in (
-            ("Statuses=DRAFT", ["S-3"]), (f"ContactIDs={contact}&Statuses=AUTHORISED", ["S-1", "S-2"]),
-            (f"ContactIDs={UNKNOWN}", []), ("searchTerm=S-2", ["S-2"]),
-            ("where=" + urllib.parse.quote('Type=="ACCREC" AND InvoiceNumber=="S-1"'), ["S-1"]),
-            ("where=" + urllib.parse.quote(f'Contact.ContactID==Guid("{contact}") AND AmountDue>=12'
-                                           ' AND Date==DateTime(2026,11,01) AND Status=="DRAFT"'),
-             ["S-3"])):
+        ("Statuses=DRAFT", ["S-3"]),
+        (f"ContactIDs={contact}&Statuses=AUTHORISED", ["S-1", "S-2"]),
+        (f"ContactIDs={UNKNOWN}", []),
+        ("searchTerm=S-2", ["S-2"]),
+        ("where=" + urllib.parse.quote('Type=="ACCREC" AND InvoiceNumber=="S-1"'), ["S-1"]),
+        (
+            "where="
+            + urllib.parse.quote(
+                f'Contact.ContactID==Guid("{contact}") AND AmountDue>=12'
+                ' AND Date==DateTime(2026,11,01) AND Status=="DRAFT"'
+            ),
+            ["S-3"],
+        ),
+    ):
         found = sim.xero("GET", "Invoices?" + query).json["Invoices"]
         assert [one["InvoiceNumber"] for one in found] == numbers, query
     found = sim.xero("GET", "Invoices/S-1").json["Invoices"][0]
-    assert found["DateString"] == "2026-11-01T00:00:00" and found["Date"] == "/Date(1793491200000+0000)/"
+    assert (
+        found["DateString"] == "2026-11-01T00:00:00"
+        and found["Date"] == "/Date(1793491200000+0000)/"
+    )
     assert found["Type"] == "ACCREC" and len(found["LineItems"]) == 1
 
 
@@ -804,18 +1116,21 @@ def test_a_time_with_an_offset_becomes_the_day_in_utc(sim):
     assert found["DateString"].startswith("2026-11-01")
 
 
-# -- payments, credit notes, allocations, history -------------------------------------------------------
+# -- payments, credit notes, allocations, history -------------------------------------------------
 
 
-@pytest.mark.parametrize("fields, expected", [
-    ({"Amount": 12.01}, ["Payment amount exceeds the amount outstanding on this document"]),
-    ({"Account": None}, ["You must specify an Account code or Account ID for the payment."]),
-    ({"Account": {"Code": "999"}}, ["Account could not be found"]),
-    ({"Account": {"Code": "200"}}, ["Account type is invalid for making a payment to/from."]),
-    ({"Invoice": {"InvoiceID": UNKNOWN}}, ["Document could not be found"]),
-    ({"Invoice": None}, ["Document could not be found"]),
-    ({"Amount": 0}, ["The payment amount must be greater than zero."]),
-])
+@pytest.mark.parametrize(
+    "fields, expected",
+    [
+        ({"Amount": 12.01}, ["Payment amount exceeds the amount outstanding on this document"]),
+        ({"Account": None}, ["You must specify an Account code or Account ID for the payment."]),
+        ({"Account": {"Code": "999"}}, ["Account could not be found"]),
+        ({"Account": {"Code": "200"}}, ["Account type is invalid for making a payment to/from."]),
+        ({"Invoice": {"InvoiceID": UNKNOWN}}, ["Document could not be found"]),
+        ({"Invoice": None}, ["Document could not be found"]),
+        ({"Amount": 0}, ["The payment amount must be greater than zero."]),
+    ],
+)
 def test_payments_refused(sim, fields, expected):
     me = sim.invoice(sim.contact())["InvoiceID"]
     found = sim.pay(me, fields.pop("Amount", 12), **fields)
@@ -830,12 +1145,18 @@ def test_paying_in_full_and_back(sim, account):
     last = sim.pay(me, 7, Reference="two", Account={"Code": account})
     found = sim.xero("GET", f"Invoices/{me}").json["Invoices"][0]
     assert (found["Status"], str(found["AmountDue"]), str(found["AmountPaid"])) == (
-        "PAID", "0.00", "12.00")
+        "PAID",
+        "0.00",
+        "12.00",
+    )
     assert [(one["Reference"], str(one["Amount"])) for one in found["Payments"]] == [
-        ("one", "5.00"), ("two", "7.00")]
+        ("one", "5.00"),
+        ("two", "7.00"),
+    ]
     assert messages(sim.pay(me, 1)) == [
         "Payments can only be made against Authorised documents",
-        "Payment amount exceeds the amount outstanding on this document"]
+        "Payment amount exceeds the amount outstanding on this document",
+    ]
     path = f"Payments/{last['PaymentID']}"
     assert sim.xero("POST", path, {"Payments": [{"Status": "DELETED"}]}).status == 200
     assert sim.xero("POST", path, {"Payments": [{"Status": "DELETED"}]}).status == 400
@@ -860,16 +1181,27 @@ def test_batch_of_payments_is_judged_in_order(sim):
 
 
 def note(sim, contact, **fields):
-    element = {"Type": "ACCRECCREDIT", "Contact": {"ContactID": contact}, "Date": "2026-11-03",
-               "CreditNoteNumber": "S-1-R1", "Status": "AUTHORISED", "LineItems": [line()], **fields}
+    element = {
+        "Type": "ACCRECCREDIT",
+        "Contact": {"ContactID": contact},
+        "Date": "2026-11-03",
+        "CreditNoteNumber": "S-1-R1",
+        "Status": "AUTHORISED",
+        "LineItems": [line()],
+        **fields,
+    }
     return sim.xero("PUT", "CreditNotes" + EACH, {"CreditNotes": [element]}).json["CreditNotes"][0]
 
 
 def allocate(sim, note_id, invoice_id, amount):
-    body = {"Allocations": [{"Invoice": {"InvoiceID": invoice_id}, "Amount": amount,
-                             "Date": "2026-11-03"}]}
-    return sim.xero("PUT", f"CreditNotes/{note_id}/Allocations?summarizeErrors=false",
-                    body).json["Allocations"][0]
+    body = {
+        "Allocations": [
+            {"Invoice": {"InvoiceID": invoice_id}, "Amount": amount, "Date": "2026-11-03"}
+        ]
+    }
+    return sim.xero("PUT", f"CreditNotes/{note_id}/Allocations?summarizeErrors=false", body).json[
+        "Allocations"
+    ][0]
 
 
 def test_credit_note_allocated_and_back(sim):
@@ -899,7 +1231,8 @@ def test_credit_note_paid_out(sim):
 def test_credit_note_rules(sim):
     contact = sim.contact()
     assert messages(note(sim, contact, LineItems=[line(DiscountAmount=1)])) == [
-        "Discounts cannot be applied to credit notes."]
+        "Discounts cannot be applied to credit notes."
+    ]
     note(sim, contact)
     assert messages(note(sim, contact)) == []  # their numbers are not known to be unique
     where = urllib.parse.quote('CreditNoteNumber=="S-1-R1"')
@@ -917,10 +1250,13 @@ def test_history(sim):
     found = sim.xero("GET", f"Invoices/{me}/History").json["HistoryRecords"]
     assert [one["Details"] for one in found] == ["exported"]
     reply = sim.xero("PUT", f"Invoices/{UNKNOWN}/History", body)
-    assert reply.json["Message"] == "The document with the supplied id was not found for this endpoint."
+    assert (
+        reply.json["Message"]
+        == "The document with the supplied id was not found for this endpoint."
+    )
 
 
-# -- batches and keys -----------------------------------------------------------------------------------
+# -- batches and keys -----------------------------------------------------------------------------
 
 
 def two(contact):
@@ -969,9 +1305,14 @@ def test_key_replays_errors_for_six_minutes(sim):
     assert sim.control("GET", "calls")["calls"][-1]["replayed"] is False
 
 
-@pytest.mark.parametrize("method, target, change", [
-    ("PUT", "Invoices" + EACH, {"Reference": "x"}), ("PUT", "Invoices", {}),
-    ("POST", "Invoices" + EACH, {})])
+@pytest.mark.parametrize(
+    "method, target, change",
+    [
+        ("PUT", "Invoices" + EACH, {"Reference": "x"}),
+        ("PUT", "Invoices", {}),
+        ("POST", "Invoices" + EACH, {}),
+    ],
+)
 def test_key_with_a_different_request(sim, method, target, change):
     contact = sim.contact()
     sim.xero("PUT", "Invoices" + EACH, {"Invoices": [invoice(contact)]}, key="k")
@@ -992,18 +1333,22 @@ def test_key_while_the_first_call_runs(sim):
     body = {"Contacts": [{"Name": "Ann"}]}
     sim.control("POST", "faults", {"fault": "hold", "path": API, "method": "PUT"})
     replies = []
-    thread = threading.Thread(target=lambda: replies.append(sim.xero("PUT", "Contacts", body, key="k")))
+    thread = threading.Thread(
+        target=lambda: replies.append(sim.xero("PUT", "Contacts", body, key="k"))
+    )
     thread.start()
     sim.wait(lambda: sim.control("GET", "held")["held"] == 1)
     assert sim.xero("PUT", "Contacts", body, key="k").status == 500
-    assert [one["kind"] for one in sim.control("GET", "violations")["violations"]] == ["key_in_flight"]
+    assert [one["kind"] for one in sim.control("GET", "violations")["violations"]] == [
+        "key_in_flight"
+    ]
     sim.control("POST", "release", {})
     thread.join(10)
     assert replies[0].status == 200
     assert len(sim.control("GET", "books")["contacts"]) == 1
 
 
-# -- limits -------------------------------------------------------------------------------------------
+# -- limits ---------------------------------------------------------------------------------------
 
 
 def limited(sim, **settings):
@@ -1055,13 +1400,15 @@ def test_five_at_once(sim):
     assert max(one["in_flight"] or 0 for one in sim.control("GET", "calls")["calls"]) == 5
 
 
-# -- transport and faults -------------------------------------------------------------------------------
+# -- transport and faults -------------------------------------------------------------------------
 
 
 def test_gzip_both_ways(sim):
     body = gzip.compress(json.dumps({"Contacts": [{"Name": "Ann"}]}).encode())
     reply = sim.xero("PUT", "Contacts", body, Content_Encoding="gzip", Accept_Encoding="gzip")
-    assert reply.headers["Content-Encoding"] == "gzip" and reply.json["Contacts"][0]["Name"] == "Ann"
+    assert (
+        reply.headers["Content-Encoding"] == "gzip" and reply.json["Contacts"][0]["Name"] == "Ann"
+    )
 
 
 def test_body_too_large(sim):
@@ -1069,18 +1416,24 @@ def test_body_too_large(sim):
     assert sim.xero("PUT", "Contacts", body).status == 413
 
 
-@pytest.mark.parametrize("fault, stored", [
-    ({"fault": "reset_before"}, 0), ({"fault": "reset_after"}, 1),
-    ({"fault": "status", "status": 503}, 0), ({"fault": "status", "status": 502, "when": "after"}, 1),
-    ({"fault": "malformed"}, 1)])
+@pytest.mark.parametrize(
+    "fault, stored",
+    [
+        ({"fault": "reset_before"}, 0),
+        ({"fault": "reset_after"}, 1),
+        ({"fault": "status", "status": 503}, 0),
+        ({"fault": "status", "status": 502, "when": "after"}, 1),
+        ({"fault": "malformed"}, 1),
+    ],
+)
 def test_faults(sim, fault, stored):
     sim.control("POST", "faults", {"method": "PUT", "path": API + "Contacts", **fault})
     body = {"Contacts": [{"Name": "Ann"}]}
     try:
         reply = sim.xero("PUT", "Contacts", body, key="k")
         assert reply.status == fault.get("status", 200)
-    except ConnectionResetError:
-        assert fault["fault"].startswith("reset")
+    except ConnectionResetError as error:
+        assert fault["fault"].startswith("reset") and type(error) is ConnectionResetError
     except json.JSONDecodeError:
         assert fault["fault"] == "malformed"
     assert len(sim.control("GET", "books")["contacts"]) == stored
@@ -1097,8 +1450,16 @@ def test_a_500_is_remembered_under_its_key(sim):
 
 
 def test_429_on_command_is_no_violation(sim):
-    sim.control("POST", "faults", {"path": API, "fault": "status", "status": 429,
-                                   "headers": {"Retry-After": "7", "X-Rate-Limit-Problem": "minute"}})
+    sim.control(
+        "POST",
+        "faults",
+        {
+            "path": API,
+            "fault": "status",
+            "status": 429,
+            "headers": {"Retry-After": "7", "X-Rate-Limit-Problem": "minute"},
+        },
+    )
     reply = sim.xero("GET", "Currencies")
     assert (reply.status, reply.headers["Retry-After"], reply.raw) == (429, "7", b"")
     assert sim.control("GET", "violations")["violations"] == []
@@ -1106,20 +1467,33 @@ def test_429_on_command_is_no_violation(sim):
 
 def test_one_element_refused_on_command(sim):
     contact = sim.contact()
-    sim.control("POST", "faults", {"path": API + "Invoices", "fault": "element_error", "match": "S-2",
-                                   "message": "An error occurred in Xero."})
+    sim.control(
+        "POST",
+        "faults",
+        {
+            "path": API + "Invoices",
+            "fault": "element_error",
+            "match": "S-2",
+            "message": "An error occurred in Xero.",
+        },
+    )
     body = {"Invoices": [invoice(contact, InvoiceNumber=f"S-{index}") for index in (1, 2, 3)]}
     found = sim.xero("PUT", "Invoices" + EACH, body).json["Invoices"]
     assert [messages(one) for one in found] == [[], ["An error occurred in Xero."], []]
 
 
-@pytest.mark.parametrize("when, abandon, stored", [
-    ("before", False, 1), ("before", True, 0), ("after", False, 1), ("after", True, 1)])
+@pytest.mark.parametrize(
+    "when, abandon, stored",
+    [("before", False, 1), ("before", True, 0), ("after", False, 1), ("after", True, 1)],
+)
 def test_held_calls(sim, when, abandon, stored):
     sim.control("POST", "faults", {"path": API + "Contacts", "fault": "hold", "when": when})
     replies = []
-    thread = threading.Thread(target=lambda: replies.append(
-        _quietly(sim.xero, "PUT", "Contacts", {"Contacts": [{"Name": "Ann"}]}, "k")))
+    thread = threading.Thread(
+        target=lambda: replies.append(
+            _quietly(sim.xero, "PUT", "Contacts", {"Contacts": [{"Name": "Ann"}]}, "k")
+        )
+    )
     thread.start()
     sim.wait(lambda: sim.control("GET", "held")["held"] == 1)
     assert len(sim.control("GET", "books")["contacts"]) == (1 if when == "after" else 0)
@@ -1141,14 +1515,16 @@ def test_hang_is_let_go_by_clearing_faults(sim):
     assert sim.sign_in().status == 200
 
 
-# -- control ------------------------------------------------------------------------------------------
+# -- control --------------------------------------------------------------------------------------
 
 
 def test_ledger(sim):
     sim.contact()
     calls = sim.control("GET", "calls")["calls"]
     assert [(one["method"], one["path"], one["status"]) for one in calls] == [
-        ("POST", "/connect/token", 200), ("PUT", API + "Contacts", 200)]
+        ("POST", "/connect/token", 200),
+        ("PUT", API + "Contacts", 200),
+    ]
     assert calls[1]["elements"] == 1 and calls[1]["client"] == "demo-client"
     assert calls[1]["tenant"] == TENANT and len(calls[1]["body_sha1"]) == 40
     assert sim.control("GET", "calls?since=1")["calls"] == calls[1:]
@@ -1169,36 +1545,58 @@ def test_books_are_decimal_text(sim):
 
 def test_acts_of_a_person(sim):
     contact = sim.contact()
-    sim.control("POST", "act", {"do": "rename_contact", "contact_id": contact, "new_name": "Renamed"})
+    sim.control(
+        "POST", "act", {"do": "rename_contact", "contact_id": contact, "new_name": "Renamed"}
+    )
     sim.control("POST", "act", {"do": "add_invoice", "element": invoice(contact)})
-    sim.control("POST", "act", {"do": "edit_invoice", "invoice_number": "S-1",
-                                "element": {"Reference": "by hand"}})
+    sim.control(
+        "POST",
+        "act",
+        {"do": "edit_invoice", "invoice_number": "S-1", "element": {"Reference": "by hand"}},
+    )
     sim.control("POST", "act", {"do": "pay_invoice", "invoice_number": "S-1"})
     sim.control("POST", "act", {"do": "archive_account", "code": "201"})
     found = sim.control("GET", "books")["invoices"][0]
-    assert (found["ContactName"], found["Reference"], found["Status"]) == ("Renamed", "by hand", "PAID")
-    assert "archived" in messages(sim.invoice(contact, InvoiceNumber="S-2",
-                                              LineItems=[line(AccountCode="201")]))[0]
+    assert (found["ContactName"], found["Reference"], found["Status"]) == (
+        "Renamed",
+        "by hand",
+        "PAID",
+    )
+    assert (
+        "archived"
+        in messages(sim.invoice(contact, InvoiceNumber="S-2", LineItems=[line(AccountCode="201")]))[
+            0
+        ]
+    )
     reply = sim.call("POST", "/_sim/act", {"do": "void_invoice", "invoice_number": "S-1"})
     assert reply.status == 422
 
 
-@pytest.mark.parametrize("target, body", [
-    ("faults", {"fault": "explode"}), ("faults", {"fault": "delay", "colour": 1}),
-    ("act", {"do": "dance"}), ("organisation", {"tenant": TENANT, "colour": 1}),
-    ("clock", {"advance_seconds": -1}), ("clients", {"client_id": "x", "client_secret": "y"})])
+@pytest.mark.parametrize(
+    "target, body",
+    [
+        ("faults", {"fault": "explode"}),
+        ("faults", {"fault": "delay", "colour": 1}),
+        ("act", {"do": "dance"}),
+        ("organisation", {"tenant": TENANT, "colour": 1}),
+        ("clock", {"advance_seconds": -1}),
+        ("clients", {"client_id": "x", "client_secret": "y"}),
+    ],
+)
 def test_control_refuses_what_it_does_not_know(sim, target, body):
     assert sim.call("POST", "/_sim/" + target, body).status == 400
 
 
-# -- against Xero's own specification -----------------------------------------------------------------
+# -- against Xero's own specification -------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def specification():
     """The schemas of Xero's published specification, where a copy is at hand."""
-    path = pathlib.Path(os.environ.get("LH_XERO_SPEC") or
-                        SIM.parents[2] / "shared" / "specs" / "xero_accounting.yaml")
+    path = pathlib.Path(
+        os.environ.get("LH_XERO_SPEC")
+        or SIM.parents[2] / "shared" / "specs" / "xero_accounting.yaml"
+    )
     if not path.is_file():
         pytest.skip(f"no copy of Xero's specification at {path} (LH_XERO_SPEC names another)")
     yaml = pytest.importorskip("yaml", reason="python3-yaml is not installed")
@@ -1209,14 +1607,35 @@ def specification():
 
 
 # written down by recordings of live answers or by the guides, not by the specification
-BEYOND = {"DateString", "DueDateString", "HasErrors", "HasValidationErrors", "Warnings",
-          "StatusAttributeString", "ValidationErrors", "UpdatedDateUTCString", "HasAttachments",
-          "Attachments", "UpdatedDateUTC"}
-GUIDES = {("Invoice", "Reference"), ("LineItem", "Description"), ("LineItem", "ItemCode"),
-          ("LineItem", "AccountCode"), ("LineItem", "TaxType"), ("CreditNote", "CreditNoteNumber"),
-          ("CreditNote", "Reference"), ("Payment", "Reference"), ("ContactPerson", "FirstName"),
-          ("ContactPerson", "LastName"), ("ContactPerson", "EmailAddress"), ("Account", "Code"),
-          ("HistoryRecord", "Details"), ("LineItemTracking", "Option")}
+BEYOND = {
+    "DateString",
+    "DueDateString",
+    "HasErrors",
+    "HasValidationErrors",
+    "Warnings",
+    "StatusAttributeString",
+    "ValidationErrors",
+    "UpdatedDateUTCString",
+    "HasAttachments",
+    "Attachments",
+    "UpdatedDateUTC",
+}
+GUIDES = {
+    ("Invoice", "Reference"),
+    ("LineItem", "Description"),
+    ("LineItem", "ItemCode"),
+    ("LineItem", "AccountCode"),
+    ("LineItem", "TaxType"),
+    ("CreditNote", "CreditNoteNumber"),
+    ("CreditNote", "Reference"),
+    ("Payment", "Reference"),
+    ("ContactPerson", "FirstName"),
+    ("ContactPerson", "LastName"),
+    ("ContactPerson", "EmailAddress"),
+    ("Account", "Code"),
+    ("HistoryRecord", "Details"),
+    ("LineItemTracking", "Option"),
+}
 
 
 def test_schema_tables_equal_the_specification(specification):
@@ -1251,11 +1670,17 @@ def test_answers_keep_to_the_specification(sim, specification):
     credit = note(sim, contact)["CreditNoteID"]
     allocate(sim, credit, me, 2)
     sim.pay(me, 3)
-    for resource, name in (("Contacts", "Contact"), ("Invoices", "Invoice"), ("Payments", "Payment"),
-                           ("CreditNotes", "CreditNote"), ("Accounts", "Account"),
-                           ("TaxRates", "TaxRate"), ("Currencies", "Currency"),
-                           ("TrackingCategories", "TrackingCategory"),
-                           ("BrandingThemes", "BrandingTheme")):
+    for resource, name in (
+        ("Contacts", "Contact"),
+        ("Invoices", "Invoice"),
+        ("Payments", "Payment"),
+        ("CreditNotes", "CreditNote"),
+        ("Accounts", "Account"),
+        ("TaxRates", "TaxRate"),
+        ("Currencies", "Currency"),
+        ("TrackingCategories", "TrackingCategory"),
+        ("BrandingThemes", "BrandingTheme"),
+    ):
         for element in sim.xero("GET", resource + "?page=1").json[resource]:
             _keeps_to(specification, name, element)
 

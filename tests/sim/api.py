@@ -4,11 +4,9 @@ Owns: what happens to a call before and after the rules: token, organisation, sc
 Idempotency-Key, and Xero's answers when one of them says no. The resources are resources.py's.
 """
 
-import datetime
-
 import jsontext
 from calls import Answer, json_answer
-from errors import NotFound, Refusal, forbidden, server_error, unauthorized
+from errors import NotFound, Refusal, forbidden, server_error, token_expired, unauthorized
 from faults import element_message
 from idempotency import LONGEST, OTHER, REPLAY, RUNNING
 from resources import Resources
@@ -16,8 +14,10 @@ from resources import Resources
 ROOT = "/api.xro/2.0/"
 _SETTINGS = ("accounting.settings", "accounting.settings.read")
 _SCOPES = {
-    "Invoices": ("accounting.invoices",), "CreditNotes": ("accounting.invoices",),
-    "Contacts": ("accounting.contacts",), "Payments": ("accounting.payments",),
+    "Invoices": ("accounting.invoices",),
+    "CreditNotes": ("accounting.invoices",),
+    "Contacts": ("accounting.contacts",),
+    "Payments": ("accounting.payments",),
 }
 
 
@@ -39,16 +39,17 @@ class Accounting:
             return json_answer(401, unauthorized("AuthenticationUnsuccessful"))
         entry["client"] = token.client
         if self._clock.now() >= token.expires:
-            when = datetime.datetime.fromtimestamp(token.expires, datetime.timezone.utc)
-            return json_answer(401, unauthorized(
-                f"TokenExpired: token expired at {when.strftime('%m/%d/%Y %H:%M:%S')}"))
+            return json_answer(401, token_expired(token.expires))
         tenant = self._identity.tenant_of(token, call.headers.get("Xero-Tenant-Id"))
         if tenant is None:
             return json_answer(403, forbidden())
         entry["tenant"] = tenant
         if not _in_scope(token, call):
-            return json_answer(401, unauthorized("AuthorizationUnsuccessful"),
-                               {"WWW-Authenticate": 'Bearer error="insufficent_scope"'})
+            return json_answer(
+                401,
+                unauthorized("AuthorizationUnsuccessful"),
+                {"WWW-Authenticate": 'Bearer error="insufficent_scope"'},
+            )
         verdict = self._limits.enter(token.client, tenant)
         if verdict.problem:
             self._ledger.violation(f"limit_{verdict.problem}", entry)
@@ -58,7 +59,9 @@ class Accounting:
             answer = self._limited(call, token.client, tenant)
         finally:
             self._limits.leave(token.client, tenant)
-        return Answer(answer.status, answer.body, {**verdict.headers, **answer.headers}, answer.kind)
+        return Answer(
+            answer.status, answer.body, {**verdict.headers, **answer.headers}, answer.kind
+        )
 
     def _limited(self, call, client, tenant):
         """Runs a call that may run, once for each Idempotency-Key."""
@@ -70,17 +73,20 @@ class Accounting:
             return self._faults.play(fault, lambda: self._run(call, tenant, fault))
         call.entry["idempotency_key"] = key
         if len(key) > LONGEST:
-            return json_answer(400, Refusal(
-                10, f"The Idempotency-Key must be at most {LONGEST} characters.").body)
+            return json_answer(
+                400, Refusal(10, f"The Idempotency-Key must be at most {LONGEST} characters.").body
+            )
         state, stored = self._memory.begin(
-            client, key, (call.method, call.target, tenant, call.body_sha1()))
+            client, key, (call.method, call.target, tenant, call.body_sha1())
+        )
         if state == REPLAY:
             call.entry["replayed"] = True
             return self._faults.play(fault, lambda: stored)
         if state == OTHER:
             self._ledger.violation("key_reused", call.entry, key)
-            return json_answer(400, Refusal(
-                10, f"Idempotency Key: {key} is used with a different request.").body)
+            return json_answer(
+                400, Refusal(10, f"Idempotency Key: {key} is used with a different request.").body
+            )
         if state == RUNNING:
             self._ledger.violation("key_in_flight", call.entry, key)
             return json_answer(500, server_error())
@@ -95,8 +101,7 @@ class Accounting:
             return answer
 
         try:
-            return self._faults.play(
-                fault, lambda: finish(self._run(call, tenant, fault)), finish)
+            return self._faults.play(fault, lambda: finish(self._run(call, tenant, fault)), finish)
         finally:
             if not finished:
                 self._memory.forget(client, key)
@@ -106,12 +111,17 @@ class Accounting:
         org = self._organisations[tenant]
         if "application/json" not in call.headers.get("Accept", ""):
             self._ledger.violation("accept", call.entry, "Xero would answer in XML")
-            return Answer(200, b"<Response><!-- ask for application/json --></Response>", None,
-                          "text/xml; charset=utf-8")
+            return Answer(
+                200,
+                b"<Response><!-- ask for application/json --></Response>",
+                None,
+                "text/xml; charset=utf-8",
+            )
         try:
             with org.lock:
                 status, answer = self._resources.run(
-                    org, call, lambda index, element: element_message(fault, index, element))
+                    org, call, lambda index, element: element_message(fault, index, element)
+                )
         except Refusal as refusal:
             if refusal.number != 10:
                 self._ledger.violation("schema", call.entry, str(refusal))
@@ -122,8 +132,12 @@ class Accounting:
             return json_answer(500, server_error())
         if answer is None:
             return Answer(status)
-        envelope = {"Id": jsontext.new_guid(), "Status": "OK", "ProviderName": "ledgerhook",
-                    "DateTimeUTC": jsontext.ms_time(self._clock.now(), "")}
+        envelope = {
+            "Id": jsontext.new_guid(),
+            "Status": "OK",
+            "ProviderName": "ledgerhook",
+            "DateTimeUTC": jsontext.ms_time(self._clock.now(), ""),
+        }
         return json_answer(status, {**envelope, **answer})
 
 

@@ -1,9 +1,9 @@
 """The books of one organisation.
 
-Owns: every record that an organisation holds, the indexes over them, and the undo journal that makes a
-call all-or-nothing where Xero does. Records are never changed in place: a rule copies one, changes the
-copy and puts it back with `set`. Rules live in contacts.py, documents.py and payments.py; the caller holds
-`lock` around each call.
+Owns: every record that an organisation holds, the indexes over them, and the undo journal that
+makes a call all-or-nothing where Xero does. Records are never changed in place: a rule copies one,
+changes the copy and puts it back with `set`. Rules live in contacts.py, documents.py and
+payments.py; the caller holds `lock` around each call.
 """
 
 import threading
@@ -52,36 +52,65 @@ class Organisation:
 
     def _fill(self):
         for code, name, kind, group, tax, extra in defaults.ACCOUNTS:
-            self.upsert_account({"Code": code, "Name": name, "Type": kind, "Class": group,
-                                 "TaxType": tax, **extra})
+            self.upsert_account(
+                {"Code": code, "Name": name, "Type": kind, "Class": group, "TaxType": tax, **extra}
+            )
         for tax_type, name, percent in defaults.SALES_RATES:
-            self.upsert_tax_rate({"TaxType": tax_type, "Name": name, "EffectiveRate": Decimal(percent)})
-        self.upsert_tax_rate({"TaxType": "INPUT2", "Name": "20% (VAT on Expenses)",
-                              "EffectiveRate": Decimal(20), "CanApplyToRevenue": False})
+            self.upsert_tax_rate(
+                {"TaxType": tax_type, "Name": name, "EffectiveRate": Decimal(percent)}
+            )
+        self.upsert_tax_rate(
+            {
+                "TaxType": "INPUT2",
+                "Name": "20% (VAT on Expenses)",
+                "EffectiveRate": Decimal(20),
+                "CanApplyToRevenue": False,
+            }
+        )
         for category, options in defaults.TRACKING:
-            self.tracking.append({
-                "TrackingCategoryID": new_id(), "Name": category, "Status": "ACTIVE",
-                "Options": [{"TrackingOptionID": new_id(), "Name": option, "Status": "ACTIVE"}
-                            for option in options]})
+            self.tracking.append(
+                {
+                    "TrackingCategoryID": new_id(),
+                    "Name": category,
+                    "Status": "ACTIVE",
+                    "Options": [
+                        {"TrackingOptionID": new_id(), "Name": option, "Status": "ACTIVE"}
+                        for option in options
+                    ],
+                }
+            )
         for order, theme in enumerate(defaults.THEMES):
-            self.themes.append({"BrandingThemeID": new_id(), "Name": theme, "Type": "INVOICE",
-                                "SortOrder": order})
+            self.themes.append(
+                {"BrandingThemeID": new_id(), "Name": theme, "Type": "INVOICE", "SortOrder": order}
+            )
 
     # -- settings that control changes ------------------------------------------------------------
 
     def upsert_account(self, fields):
-        """Adds or changes the account with this Code (or AccountID); unnamed members keep their value."""
+        """Adds or changes the account with this Code (or AccountID); unnamed members keep
+        their value."""
         old = self.account(fields.get("Code"), fields.get("AccountID")) or {
-            "AccountID": new_id(), "Type": "REVENUE", "Class": "REVENUE", "Status": "ACTIVE",
-            "TaxType": "NONE", "EnablePaymentsToAccount": False, "Name": fields.get("Code")}
+            "AccountID": new_id(),
+            "Type": "REVENUE",
+            "Class": "REVENUE",
+            "Status": "ACTIVE",
+            "TaxType": "NONE",
+            "EnablePaymentsToAccount": False,
+            "Name": fields.get("Code"),
+        }
         account = {**old, **fields}
         self.accounts[account["AccountID"]] = account
 
     def upsert_tax_rate(self, fields):
         old = self.tax_rates.get(fields["TaxType"]) or {
-            "Name": fields["TaxType"], "Status": "ACTIVE", "EffectiveRate": Decimal(0),
-            **{f"CanApplyTo{group}": True
-               for group in ("Assets", "Equity", "Expenses", "Liabilities", "Revenue")}}
+            "Name": fields["TaxType"],
+            "Status": "ACTIVE",
+            "EffectiveRate": Decimal(0),
+            **{
+                f"CanApplyTo{group}": True
+                for group in ("Assets", "Equity", "Expenses", "Liabilities", "Revenue")
+            },
+        }
         rate = {**old, **fields}
         rate["EffectiveRate"] = Decimal(str(rate["EffectiveRate"]))
         rate["DisplayTaxRate"] = rate["EffectiveRate"]
@@ -101,11 +130,15 @@ class Organisation:
     def lock_messages(self, day):
         """Why nothing may be dated on `day`: the lock dates that forbid it, both when both do."""
         found = []
-        for name, locked in (("period lock date", self.period_lock_date),
-                             ("end of year lock date", self.end_of_year_lock_date)):
+        for name, locked in (
+            ("period lock date", self.period_lock_date),
+            ("end of year lock date", self.end_of_year_lock_date),
+        ):
             if locked and day <= locked:
-                found.append(f"The document date cannot be before the {name}, currently set at "
-                             f"{locked.strftime('%d-%b-%Y')}")
+                found.append(
+                    f"The document date cannot be before the {name}, currently set at "
+                    f"{locked.strftime('%d-%b-%Y')}"
+                )
         return found
 
     def free_number(self, prefix, taken):
@@ -148,13 +181,25 @@ class Organisation:
 
     def render_organisation(self):
         answer = {
-            "OrganisationID": self.tenant_id, "Name": self.name, "LegalName": self.name,
-            "PaysTax": True, "Version": "UK", "OrganisationType": "COMPANY",
-            "BaseCurrency": self.base_currency, "CountryCode": "GB", "IsDemoCompany": True,
-            "OrganisationStatus": "ACTIVE", "Timezone": self.timezone, "Class": "DEMO",
-            "Edition": "BUSINESS", "ShortCode": "!demo"}
-        for name, day in (("PeriodLockDate", self.period_lock_date),
-                          ("EndOfYearLockDate", self.end_of_year_lock_date)):
+            "OrganisationID": self.tenant_id,
+            "Name": self.name,
+            "LegalName": self.name,
+            "PaysTax": True,
+            "Version": "UK",
+            "OrganisationType": "COMPANY",
+            "BaseCurrency": self.base_currency,
+            "CountryCode": "GB",
+            "IsDemoCompany": True,
+            "OrganisationStatus": "ACTIVE",
+            "Timezone": self.timezone,
+            "Class": "DEMO",
+            "Edition": "BUSINESS",
+            "ShortCode": "!demo",
+        }
+        for name, day in (
+            ("PeriodLockDate", self.period_lock_date),
+            ("EndOfYearLockDate", self.end_of_year_lock_date),
+        ):
             if day:
                 answer[name] = jsontext.ms_date(day)
         return answer

@@ -33,8 +33,9 @@ class Call:
         return hashlib.sha1(self.body).hexdigest()
 
     def form(self):
-        return dict(urllib.parse.parse_qsl(self.body.decode("utf-8", "replace"),
-                                           keep_blank_values=True))
+        return dict(
+            urllib.parse.parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
+        )
 
 
 class Answer:

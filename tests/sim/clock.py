@@ -1,7 +1,7 @@
 """The simulator's clock.
 
-Owns: what time it is for tokens, idempotency keys, limit windows, dates and the ledger. Tests move it
-forward with POST /_sim/clock instead of sleeping. It goes back only when all state is reset.
+Owns: what time it is for tokens, idempotency keys, limit windows, dates and the ledger. Tests move
+it forward with POST /_sim/clock instead of sleeping. It goes back only when all state is reset.
 """
 
 import datetime

@@ -1,7 +1,7 @@
 """Contacts.
 
-Owns: who a contact is (unique names among the active, unique numbers among all), creating, updating,
-archiving and merging, look-ups, and what Xero shows of a contact.
+Owns: who a contact is (unique names among the active, unique numbers among all), creating,
+updating, archiving and merging, look-ups, and what Xero shows of a contact.
 """
 
 import re
@@ -11,15 +11,36 @@ import schema
 from books import new_id
 from errors import Invalid, NotFound
 
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
-_COPIED = ("Name", "ContactNumber", "AccountNumber", "FirstName", "LastName", "CompanyNumber",
-           "EmailAddress", "TaxNumber", "BankAccountDetails", "AccountsReceivableTaxType",
-           "AccountsPayableTaxType", "DefaultCurrency", "SalesDefaultAccountCode",
-           "PurchasesDefaultAccountCode", "Addresses", "Phones", "ContactPersons")
-NO_IDENTITY = ("The Contact must contain at least 1 of the following elements to identify the contact: "
-               "Name, ContactID, ContactNumber")
-ARCHIVED_EDIT = ("The specified contact details matched an archived contact. Archived contacts cannot "
-                 "currently be edited via the API.")
+_EMAIL = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"
+)
+_COPIED = (
+    "Name",
+    "ContactNumber",
+    "AccountNumber",
+    "FirstName",
+    "LastName",
+    "CompanyNumber",
+    "EmailAddress",
+    "TaxNumber",
+    "BankAccountDetails",
+    "AccountsReceivableTaxType",
+    "AccountsPayableTaxType",
+    "DefaultCurrency",
+    "SalesDefaultAccountCode",
+    "PurchasesDefaultAccountCode",
+    "Addresses",
+    "Phones",
+    "ContactPersons",
+)
+NO_IDENTITY = (
+    "The Contact must contain at least 1 of the following elements to identify the contact: "
+    "Name, ContactID, ContactNumber"
+)
+ARCHIVED_EDIT = (
+    "The specified contact details matched an archived contact. Archived contacts cannot "
+    "currently be edited via the API."
+)
 
 
 def put(org, element):
@@ -81,20 +102,27 @@ def _broken_rules(org, contact, element):
     if not name:
         found.append(NO_IDENTITY)
     elif re.search(r"[<>]|  |^\s|\s$", name):
-        found.append("The contact name must not contain angle brackets, leading or trailing blanks, or "
-                     "double blanks.")
+        found.append(
+            "The contact name must not contain angle brackets, leading or trailing blanks, or "
+            "double blanks."
+        )
     me = contact["ContactID"]
     if org.contact_by_name.get(name.lower(), me) != me and contact["ContactStatus"] == "ACTIVE":
-        found.append(f"The contact name {name} is already assigned to another contact. The contact name "
-                     "must be unique across all active contacts.")
+        found.append(
+            f"The contact name {name} is already assigned to another contact. The contact name "
+            "must be unique across all active contacts."
+        )
     number = contact.get("ContactNumber")
     if number and org.contact_by_number.get(number.lower(), me) != me:
-        found.append(f"The contact number {number} is already assigned to another contact. The contact "
-                     "number must be unique across all contacts.")
+        found.append(
+            f"The contact number {number} is already assigned to another contact. The contact "
+            "number must be unique across all contacts."
+        )
     account_number = contact.get("AccountNumber")
     if element.get("AccountNumber") and any(
-            other.get("AccountNumber") == account_number and other["ContactID"] != me
-            for other in org.contacts.values()):
+        other.get("AccountNumber") == account_number and other["ContactID"] != me
+        for other in org.contacts.values()
+    ):
         found.append("The Account Number already exists. Please enter a different Account Number.")
     if contact["ContactStatus"] == "GDPRREQUEST":
         found.append("The contact status GDPRREQUEST cannot be set.")
@@ -105,12 +133,15 @@ def _broken_details(contact):
     found = []
     email = contact.get("EmailAddress")
     people = contact.get("ContactPersons") or []
-    if any(one and not _EMAIL.fullmatch(one)
-           for one in [email] + [person.get("EmailAddress") for person in people]):
+    if any(
+        one and not _EMAIL.fullmatch(one)
+        for one in [email] + [person.get("EmailAddress") for person in people]
+    ):
         found.append("Email address must be valid.")
     if people and not email:
-        found.append("Additional people cannot be added when the primary person has no email address "
-                     "set.")
+        found.append(
+            "Additional people cannot be added when the primary person has no email address set."
+        )
     if len(people) > 5:
         found.append("A contact can have at most 5 additional people.")
     for address in contact.get("Addresses") or []:
@@ -122,7 +153,10 @@ def _broken_details(contact):
 def reindex(org, old, contact):
     """Stores a contact and moves the indexes from its old record to the new one."""
     me = contact["ContactID"]
-    for index, key in ((org.contact_by_name, _active_name(old)), (org.contact_by_number, _number(old))):
+    for index, key in (
+        (org.contact_by_name, _active_name(old)),
+        (org.contact_by_number, _number(old)),
+    ):
         if key and index.get(key) == me:
             org.drop(index, key)
     if _active_name(contact):
@@ -132,8 +166,11 @@ def reindex(org, old, contact):
     before, after = _email(old), _email(contact)
     if before != after:
         if before:
-            org.set(org.contacts_by_email, before,
-                    tuple(one for one in org.contacts_by_email.get(before, ()) if one != me))
+            org.set(
+                org.contacts_by_email,
+                before,
+                tuple(one for one in org.contacts_by_email.get(before, ()) if one != me),
+            )
         if after:
             org.set(org.contacts_by_email, after, org.contacts_by_email.get(after, ()) + (me,))
     org.set(org.contacts, me, contact)
@@ -156,15 +193,17 @@ def _email(contact):
 
 def by_key(org, key):
     """A contact by ContactID or ContactNumber, as in the address of a call."""
-    found = org.contacts.get(key.lower()) or org.contacts.get(org.contact_by_number.get(key.lower()))
+    found = org.contacts.get(key.lower()) or org.contacts.get(
+        org.contact_by_number.get(key.lower())
+    )
     if found is None:
         raise NotFound
     return found
 
 
 def candidates(org, equalities, archived):
-    """The contacts that may satisfy a filter of these equalities (`archived`: those too); None when only
-    a full scan can tell."""
+    """The contacts that may satisfy a filter of these equalities (`archived`: those too);
+    None when only a full scan can tell."""
     ids = []
     for field, value in equalities or {(None, None)}:
         if not isinstance(value, str):
@@ -189,22 +228,35 @@ def field(_org, contact, name):
 
 
 def render(org, contact):
-    answer = {"ContactID": contact["ContactID"], "ContactStatus": contact["ContactStatus"],
-              "FirstName": "", "LastName": "", "EmailAddress": "", "BankAccountDetails": "",
-              "Addresses": [{"AddressType": "STREET"}, {"AddressType": "POBOX"}],
-              "Phones": [{"PhoneType": kind, "PhoneNumber": "", "PhoneAreaCode": "",
-                          "PhoneCountryCode": ""} for kind in ("DDI", "DEFAULT", "FAX", "MOBILE")],
-              "ContactPersons": []}
+    answer = {
+        "ContactID": contact["ContactID"],
+        "ContactStatus": contact["ContactStatus"],
+        "FirstName": "",
+        "LastName": "",
+        "EmailAddress": "",
+        "BankAccountDetails": "",
+        "Addresses": [{"AddressType": "STREET"}, {"AddressType": "POBOX"}],
+        "Phones": [
+            {"PhoneType": kind, "PhoneNumber": "", "PhoneAreaCode": "", "PhoneCountryCode": ""}
+            for kind in ("DDI", "DEFAULT", "FAX", "MOBILE")
+        ],
+        "ContactPersons": [],
+    }
     answer.update((name, contact[name]) for name in _COPIED if contact.get(name) is not None)
     if contact.get("MergedToContactID"):
         answer["MergedToContactID"] = contact["MergedToContactID"]
-    answer.update(UpdatedDateUTC=jsontext.ms_time(contact["updated"]), IsSupplier=False,
-                  IsCustomer=bool(contact.get("IsCustomer")), ContactGroups=[],
-                  HasAttachments=False, HasValidationErrors=False)
+    answer.update(
+        UpdatedDateUTC=jsontext.ms_time(contact["updated"]),
+        IsSupplier=False,
+        IsCustomer=bool(contact.get("IsCustomer")),
+        ContactGroups=[],
+        HasAttachments=False,
+        HasValidationErrors=False,
+    )
     return answer
 
 
-# -- a person in Xero -------------------------------------------------------------------------------
+# -- a person in Xero -----------------------------------------------------------------------------
 
 
 def archive(org, contact):
@@ -213,8 +265,16 @@ def archive(org, contact):
 
 def merge(org, contact, survivor):
     """Xero archives the merged-away contact and moves its documents to the survivor."""
-    reindex(org, contact, {**contact, "ContactStatus": "ARCHIVED", "updated": org.stamp(),
-                           "MergedToContactID": survivor["ContactID"]})
+    reindex(
+        org,
+        contact,
+        {
+            **contact,
+            "ContactStatus": "ARCHIVED",
+            "updated": org.stamp(),
+            "MergedToContactID": survivor["ContactID"],
+        },
+    )
     for table in (org.invoices, org.credit_notes):
         for key, document in list(table.items()):
             if document["ContactID"] == contact["ContactID"]:

@@ -1,7 +1,8 @@
 """The control under /_sim/.
 
-Owns: what tests use to set a scene and to look at the result: reset, books, ledger, violations, apps,
-organisations, faults, acts of a person in Xero, and the clock. Amounts in its answers are decimal text.
+Owns: what tests use to set a scene and to look at the result: reset, books, ledger, violations,
+apps, organisations, faults, acts of a person in Xero, and the clock. Amounts in its answers are
+decimal text.
 """
 
 import datetime
@@ -37,10 +38,14 @@ class Control:
     def _org(self, tenant):
         return self._sim.organisations[tenant or self._sim.first_tenant()]
 
-    # -- looking ------------------------------------------------------------------------------------
+    # -- looking ----------------------------------------------------------------------------------
 
     def _get_health(self, _query):
-        return {"ok": True, "tenants": list(self._sim.organisations), "time": str(self._sim.clock.now())}
+        return {
+            "ok": True,
+            "tenants": list(self._sim.organisations),
+            "time": str(self._sim.clock.now()),
+        }
 
     def _get_books(self, query):
         return books(self._org(query.get("tenant")))
@@ -57,7 +62,7 @@ class Control:
     def _get_faults(self, _query):
         return {"faults": self._sim.faults.listed()}
 
-    # -- setting the scene --------------------------------------------------------------------------
+    # -- setting the scene ------------------------------------------------------------------------
 
     def _post_reset(self, _body):
         self._sim.reset()
@@ -69,8 +74,12 @@ class Control:
         return {"time": str(self._sim.clock.advance(float(body["advance_seconds"])))}
 
     def _post_faults(self, body):
-        self._sim.faults.add({name: float(value) if isinstance(value, Decimal) else value
-                              for name, value in body.items()})
+        self._sim.faults.add(
+            {
+                name: float(value) if isinstance(value, Decimal) else value
+                for name, value in body.items()
+            }
+        )
 
     def _delete_faults(self, _query):
         self._sim.faults.clear()
@@ -80,8 +89,19 @@ class Control:
 
     def _post_organisation(self, body):
         org = self._org(body.get("tenant"))
-        known = {"tenant", "period_lock_date", "end_of_year_lock_date", "accounts", "tax_rates",
-                 "currencies", "approval_limit", "timezone", "limits", "day_limit", "day_remaining"}
+        known = {
+            "tenant",
+            "period_lock_date",
+            "end_of_year_lock_date",
+            "accounts",
+            "tax_rates",
+            "currencies",
+            "approval_limit",
+            "timezone",
+            "limits",
+            "day_limit",
+            "day_remaining",
+        }
         if set(body) - known:
             raise ValueError(f"unknown members {sorted(set(body) - known)}")
         with org.lock:
@@ -97,11 +117,14 @@ class Control:
             for rate in body.get("tax_rates", ()):
                 org.upsert_tax_rate(rate)
             if "currencies" in body:
-                org.currencies = {code: org.currencies.get(code, code) for code in body["currencies"]}
-        self._sim.limits.set(org.tenant_id, body.get("limits"), body.get("day_limit"),
-                             body.get("day_remaining"))
+                org.currencies = {
+                    code: org.currencies.get(code, code) for code in body["currencies"]
+                }
+        self._sim.limits.set(
+            org.tenant_id, body.get("limits"), body.get("day_limit"), body.get("day_remaining")
+        )
 
-    # -- a person in Xero ---------------------------------------------------------------------------
+    # -- a person in Xero -------------------------------------------------------------------------
 
     def _post_act(self, body):
         act = getattr(self, f"_act_{body.get('do')}", None)
@@ -138,7 +161,9 @@ class Control:
         return contacts.put(org, body["element"])
 
     def _act_rename_contact(self, org, body):
-        return contacts.render(org, contacts.update(org, _contact(org, body), {"Name": body["new_name"]}))
+        return contacts.render(
+            org, contacts.update(org, _contact(org, body), {"Name": body["new_name"]})
+        )
 
     def _act_archive_contact(self, org, body):
         contacts.archive(org, _contact(org, body))
@@ -155,25 +180,36 @@ class Control:
 
     def _act_edit_invoice(self, org, body):
         invoice = _invoice(org, body)
-        return documents.post(org, INVOICE, {**body["element"], "InvoiceID": invoice["InvoiceID"]}, 4)
+        return documents.post(
+            org, INVOICE, {**body["element"], "InvoiceID": invoice["InvoiceID"]}, 4
+        )
 
     def _act_void_invoice(self, org, body):
         invoice = _invoice(org, body)
         status = "VOIDED" if invoice["Status"] == "AUTHORISED" else "DELETED"
-        return documents.post(org, INVOICE, {"InvoiceID": invoice["InvoiceID"], "Status": status}, 4)
+        return documents.post(
+            org, INVOICE, {"InvoiceID": invoice["InvoiceID"], "Status": status}, 4
+        )
 
     def _act_approve_invoice(self, org, body):
         invoice = _invoice(org, body)
-        return documents.post(org, INVOICE,
-                              {"InvoiceID": invoice["InvoiceID"], "Status": "AUTHORISED"}, 4)
+        return documents.post(
+            org, INVOICE, {"InvoiceID": invoice["InvoiceID"], "Status": "AUTHORISED"}, 4
+        )
 
     def _act_pay_invoice(self, org, body):
         invoice = _invoice(org, body)
         due = documents.amounts(org, invoice, INVOICE)[2]
-        return payments.put(org, {
-            "Invoice": {"InvoiceID": invoice["InvoiceID"]}, "Account": {"Code": body.get("account", "090")},
-            "Amount": Decimal(str(body.get("amount", due))), "Reference": body.get("reference", "by hand"),
-            **({"Date": body["date"]} if "date" in body else {})})
+        return payments.put(
+            org,
+            {
+                "Invoice": {"InvoiceID": invoice["InvoiceID"]},
+                "Account": {"Code": body.get("account", "090")},
+                "Amount": Decimal(str(body.get("amount", due))),
+                "Reference": body.get("reference", "by hand"),
+                **({"Date": body["date"]} if "date" in body else {}),
+            },
+        )
 
     def _act_delete_payment(self, org, body):
         return payments.post(org, {"Status": "DELETED"}, body["payment_id"])
@@ -200,7 +236,9 @@ def books(org):
             "invoices": [_book(org, INVOICE, one) for one in org.invoices.values()],
             "credit_notes": [_book(org, NOTE, one) for one in org.credit_notes.values()],
             "payments": [_payment(org, one) for one in org.payments.values()],
-            "history": {key: [note["Details"] for note in notes] for key, notes in org.history.items()},
+            "history": {
+                key: [note["Details"] for note in notes] for key, notes in org.history.items()
+            },
         }
 
 
@@ -208,22 +246,37 @@ def _book(org, kind, document):
     paid, credited, due = documents.amounts(org, document, kind)
     contact = org.contacts[document["ContactID"]]
     found, allocations = documents.settled(org, document, kind) or ((), ())
-    shown = {name: value for name, value in document.items()
-             if name not in ("lines", "updated", "FullyPaidOn")}
-    return {**shown, "ContactName": contact["Name"], "ContactNumber": contact.get("ContactNumber"),
-            "AmountPaid": paid, "AmountCredited": credited,
-            "AmountDue" if kind is INVOICE else "RemainingCredit": due,
-            "LineItems": [{name: value for name, value in line.items() if name != "TaxOverridden"}
-                          for line in document["lines"]],
-            "Payments": [_payment(org, one) for one in found], "Allocations": list(allocations)}
+    shown = {
+        name: value
+        for name, value in document.items()
+        if name not in ("lines", "updated", "FullyPaidOn")
+    }
+    return {
+        **shown,
+        "ContactName": contact["Name"],
+        "ContactNumber": contact.get("ContactNumber"),
+        "AmountPaid": paid,
+        "AmountCredited": credited,
+        "AmountDue" if kind is INVOICE else "RemainingCredit": due,
+        "LineItems": [
+            {name: value for name, value in line.items() if name != "TaxOverridden"}
+            for line in document["lines"]
+        ],
+        "Payments": [_payment(org, one) for one in found],
+        "Allocations": list(allocations),
+    }
 
 
 def _payment(org, payment):
     kind = INVOICE if payment["PaymentType"] == "ACCRECPAYMENT" else NOTE
     target = kind.table(org)[payment["target"]]
     shown = {name: value for name, value in payment.items() if name not in ("target", "updated")}
-    return {**shown, "AccountCode": org.accounts[payment["AccountID"]].get("Code"),
-            kind.id: payment["target"], kind.number: target[kind.number]}
+    return {
+        **shown,
+        "AccountCode": org.accounts[payment["AccountID"]].get("Code"),
+        kind.id: payment["target"],
+        kind.number: target[kind.number],
+    }
 
 
 def _texts(value):

@@ -9,10 +9,18 @@ TENANT = "8e1f3d52-6c1a-4b7e-9d55-0c2f6a7b9e10"
 TENANT_2 = "b7c40a9e-2f5d-4c86-8a31-5e9d0f7c1a24"
 
 CLIENTS = (
-    {"client_id": "demo-client", "client_secret": "demo-secret", "kind": "client_credentials",
-     "tenants": [{"tenant_id": TENANT, "name": "Demo Company (UK)"}]},
-    {"client_id": "demo-client-2", "client_secret": "demo-secret-2", "kind": "client_credentials",
-     "tenants": [{"tenant_id": TENANT_2, "name": "Second Demo Ltd"}]},
+    {
+        "client_id": "demo-client",
+        "client_secret": "demo-secret",
+        "kind": "client_credentials",
+        "tenants": [{"tenant_id": TENANT, "name": "Demo Company (UK)"}],
+    },
+    {
+        "client_id": "demo-client-2",
+        "client_secret": "demo-secret-2",
+        "kind": "client_credentials",
+        "tenants": [{"tenant_id": TENANT_2, "name": "Second Demo Ltd"}],
+    },
 )
 
 # code, name, type, class, tax type, then what else is not the usual
@@ -38,27 +46,45 @@ ACCOUNTS = (
 
 # tax type, name, per cent
 SALES_RATES = (
-    ("OUTPUT2", "20% (VAT on Income)", "20"), ("RROUTPUT", "5% (VAT on Income)", "5"),
-    ("ZERORATEDOUTPUT", "Zero Rated Income", "0"), ("EXEMPTOUTPUT", "Exempt Income", "0"),
+    ("OUTPUT2", "20% (VAT on Income)", "20"),
+    ("RROUTPUT", "5% (VAT on Income)", "5"),
+    ("ZERORATEDOUTPUT", "Zero Rated Income", "0"),
+    ("EXEMPTOUTPUT", "Exempt Income", "0"),
     ("NONE", "No VAT", "0"),
-    ("TAX001", "Sales tax 6%", "6"), ("TAX002", "Sales tax 8%", "8"),
-    ("TAX003", "Sales tax 10%", "10"), ("TAX004", "Sales tax 8.25%", "8.25"),
-    ("TAX005", "Sales tax 7%", "7"), ("TAX006", "VAT 19%", "19"), ("TAX007", "VAT 21%", "21"),
-    ("TAX008", "Sales tax 3.5%", "3.5"), ("TAX009", "Sales tax 2%", "2"),
-    ("TAX010", "Sales tax 2.5%", "2.5"), ("TAX011", "Sales tax 8.5%", "8.5"),
+    ("TAX001", "Sales tax 6%", "6"),
+    ("TAX002", "Sales tax 8%", "8"),
+    ("TAX003", "Sales tax 10%", "10"),
+    ("TAX004", "Sales tax 8.25%", "8.25"),
+    ("TAX005", "Sales tax 7%", "7"),
+    ("TAX006", "VAT 19%", "19"),
+    ("TAX007", "VAT 21%", "21"),
+    ("TAX008", "Sales tax 3.5%", "3.5"),
+    ("TAX009", "Sales tax 2%", "2"),
+    ("TAX010", "Sales tax 2.5%", "2.5"),
+    ("TAX011", "Sales tax 8.5%", "8.5"),
 )
 
 CURRENCIES = (
-    ("GBP", "British Pound"), ("USD", "United States Dollar"), ("EUR", "Euro"),
-    ("JPY", "Japanese Yen"), ("HKD", "Hong Kong Dollar"), ("CAD", "Canadian Dollar"),
-    ("AUD", "Australian Dollar"), ("KWD", "Kuwaiti Dinar"),
+    ("GBP", "British Pound"),
+    ("USD", "United States Dollar"),
+    ("EUR", "Euro"),
+    ("JPY", "Japanese Yen"),
+    ("HKD", "Hong Kong Dollar"),
+    ("CAD", "Canadian Dollar"),
+    ("AUD", "Australian Dollar"),
+    ("KWD", "Kuwaiti Dinar"),
 )
 
 # units of the currency for one pound; the day rate that documents get when they name none
 DAY_RATES = {
-    "GBP": Decimal("1"), "USD": Decimal("1.3100"), "EUR": Decimal("1.1400"),
-    "JPY": Decimal("204.5"), "HKD": Decimal("10.2100"), "CAD": Decimal("1.8300"),
-    "AUD": Decimal("2.0100"), "KWD": Decimal("0.4020"),
+    "GBP": Decimal("1"),
+    "USD": Decimal("1.3100"),
+    "EUR": Decimal("1.1400"),
+    "JPY": Decimal("204.5"),
+    "HKD": Decimal("10.2100"),
+    "CAD": Decimal("1.8300"),
+    "AUD": Decimal("2.0100"),
+    "KWD": Decimal("0.4020"),
 }
 
 TRACKING = (("Region", ("North", "South")), ("Channel", ("Online", "Retail")))

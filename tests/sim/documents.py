@@ -1,7 +1,8 @@
 """Invoices and credit notes.
 
-Owns: creating and updating both kinds of document, the status machine, numbers, dates against lock dates,
-what settles a document, look-ups, and what Xero shows of one. A document's lines are lines.py's.
+Owns: creating and updating both kinds of document, the status machine, numbers, dates against lock
+dates, what settles a document, look-ups, and what Xero shows of one. A document's lines are
+lines.py's.
 """
 
 import re
@@ -18,8 +19,15 @@ from lines import LineRules, recompute
 from lines import render as render_line
 
 OPEN = ("DRAFT", "SUBMITTED", "AUTHORISED")
-ARCHIVED_CONTACT = ("The contact with the specified contact details has been archived. The contact must "
-                    "be un-archived before creating new invoices or credit notes.")
+_NEXT = {  # what a call may ask of a document that nothing settles; no other status ever changes
+    "DRAFT": ("DRAFT", "SUBMITTED", "AUTHORISED", "DELETED"),
+    "SUBMITTED": ("SUBMITTED", "AUTHORISED", "DELETED"),
+    "AUTHORISED": ("AUTHORISED", "VOIDED"),
+}
+ARCHIVED_CONTACT = (
+    "The contact with the specified contact details has been archived. The contact must "
+    "be un-archived before creating new invoices or credit notes."
+)
 LOCKED = "This document cannot be edited as it has a payment or credit note allocated to it."
 
 
@@ -62,9 +70,11 @@ def _named_by(org, kind, element):
     if document_id:
         document = kind.table(org).get(document_id.lower())
         if document is None:
-            raise Invalid(f"An existing {kind.name.lower()} with the specified ID could not be found"
-                          if kind is INVOICE else
-                          "An existing Credit Note with the specified CreditNoteID could not be found")
+            raise Invalid(
+                f"An existing {kind.name.lower()} with the specified ID could not be found"
+                if kind is INVOICE
+                else "An existing Credit Note with the specified CreditNoteID could not be found"
+            )
         return document
     return by_number(org, kind, element.get(kind.number) or "")
 
@@ -80,36 +90,47 @@ def _create(org, kind, element, places):
     if number and kind is INVOICE and number.lower() in org.invoice_by_number:
         found.append("Invoice # must be unique.")
     document = {
-        "Type": kind.type, kind.id: new_id(), "Status": status, "Date": org.today(), "DueDate": None,
-        "LineAmountTypes": "Exclusive", "CurrencyCode": org.base_currency, "Reference": "",
-        "SentToContact": False, "lines": []}
+        "Type": kind.type,
+        kind.id: new_id(),
+        "Status": status,
+        "Date": org.today(),
+        "DueDate": None,
+        "LineAmountTypes": "Exclusive",
+        "CurrencyCode": org.base_currency,
+        "Reference": "",
+        "SentToContact": False,
+        "lines": [],
+    }
     return _store(org, kind, {}, document, element, places, found)
 
 
 def _update(org, kind, old, element, places):
     echo = {kind.id: old[kind.id]}
     wanted = element.get("Status") or old["Status"]
-    modified = f"{kind.name} not of valid status for modification"
+    locked = settled(org, old, kind)
     found = []
-    if old["Status"] in ("PAID", "VOIDED", "DELETED"):
-        found.append(modified)
-    if settled(org, old, kind):
-        if wanted != old["Status"]:
-            found.append(f"The status {wanted} cannot be applied to the "
-                         f"{kind.name.lower()} because it has payments or credit notes allocated to it.")
-        else:
-            found.append(LOCKED)
-    elif old["Status"] == "AUTHORISED" and wanted not in ("AUTHORISED", "VOIDED"):
-        found.append(modified)
-    elif old["Status"] in ("DRAFT", "SUBMITTED") and wanted not in OPEN + ("DELETED",):
-        found.append(modified)
-    elif (old["Status"], wanted) == ("SUBMITTED", "DRAFT"):
-        found.append(modified)
+    if old["Status"] not in _NEXT or not locked and wanted not in _NEXT[old["Status"]]:
+        found.append(f"{kind.name} not of valid status for modification")
+    if locked and wanted != old["Status"]:
+        found.append(
+            f"The status {wanted} cannot be applied to the {kind.name.lower()} because it has "
+            "payments or credit notes allocated to it."
+        )
+    elif locked:
+        found.append(LOCKED)
+        if element.get("Date") and jsontext.parse_date(element["Date"]) != old["Date"]:
+            found.append(
+                "Date cannot be changed on an invoice that has payment or credit notes allocated "
+                "to it."
+            )
     if found:
         raise Invalid(*found, echo=echo)
     number = element.get(kind.number)
-    if number and kind is INVOICE and org.invoice_by_number.get(number.lower(), old[kind.id]) != old[
-            kind.id]:
+    if (
+        number
+        and kind is INVOICE
+        and org.invoice_by_number.get(number.lower(), old[kind.id]) != old[kind.id]
+    ):
         found.append("Invoice # must be unique.")
     if element.get("Type") not in (None, kind.type):
         found.append(f"{kind.name} not of valid type for modification")
@@ -122,18 +143,24 @@ def _update(org, kind, old, element, places):
 
 
 def _store(org, kind, old, document, element, places, found):
-    """Fills `document` from `element`, refuses it with everything that is wrong, or puts it away."""
+    """Fills `document` from `element`, refuses it with everything that is wrong, or puts it
+    away."""
     echo = {}
     if document["Status"] not in ("VOIDED", "DELETED"):
         found = found + _fill(org, kind, document, element)
-        rules = LineRules(org, document["Status"], document["LineAmountTypes"], places, kind is NOTE)
+        rules = LineRules(
+            org, document["Status"], document["LineAmountTypes"], places, kind is NOTE
+        )
         try:
             _contact(org, document, element)
             if element.get("LineItems") is not None or not old:
-                document["lines"] = rules.build(element.get("LineItems") or [], old.get("lines", []))
+                document["lines"] = rules.build(
+                    element.get("LineItems") or [], old.get("lines", [])
+                )
             else:
-                document["lines"] = [recompute(line, org, document["LineAmountTypes"])
-                                     for line in document["lines"]]
+                document["lines"] = [
+                    recompute(line, org, document["LineAmountTypes"]) for line in document["lines"]
+                ]
         except Invalid as invalid:
             found = found + invalid.messages
             echo = invalid.echo
@@ -144,8 +171,13 @@ def _store(org, kind, old, document, element, places, found):
     document["SubTotal"], document["TotalTax"], document["Total"] = sums
     if document["Total"] < 0:
         found.append("The Total for this document must be greater than or equal to zero.")
-    if (org.approval_limit is not None and kind is INVOICE and document["Status"] == "AUTHORISED"
-            and old.get("Status") != "AUTHORISED" and _approved(org) >= org.approval_limit):
+    if (
+        org.approval_limit is not None
+        and kind is INVOICE
+        and document["Status"] == "AUTHORISED"
+        and old.get("Status") != "AUTHORISED"
+        and _approved(org) >= org.approval_limit
+    ):
         found.append("You have reached the limit of invoices you can approve")
     if found:
         raise Invalid(*dict.fromkeys(found), echo=echo)
@@ -160,21 +192,34 @@ def _store(org, kind, old, document, element, places, found):
 
 
 def _approved(org):
-    return sum(1 for invoice in org.invoices.values() if invoice["Status"] in ("AUTHORISED", "PAID"))
+    return sum(
+        1 for invoice in org.invoices.values() if invoice["Status"] in ("AUTHORISED", "PAID")
+    )
 
 
 def _fill(org, kind, document, element):
     """Copies the plain members; returns what is wrong with them."""
     found = []
-    for name in ("LineAmountTypes", "CurrencyCode", "Reference", "Url", "BrandingThemeID",
-                 "SentToContact", kind.number):
+    for name in (
+        "LineAmountTypes",
+        "CurrencyCode",
+        "Reference",
+        "Url",
+        "BrandingThemeID",
+        "SentToContact",
+        kind.number,
+    ):
         if element.get(name) is not None:
             document[name] = element[name]
     for name in ("Date", "DueDate"):
         if element.get(name):
             document[name] = jsontext.parse_date(element[name])
     found += org.lock_messages(document["Date"])
-    if kind is INVOICE and document["Status"] in ("SUBMITTED", "AUTHORISED") and not document["DueDate"]:
+    if (
+        kind is INVOICE
+        and document["Status"] in ("SUBMITTED", "AUTHORISED")
+        and not document["DueDate"]
+    ):
         found.append("Due date cannot be empty.")
     currency = document["CurrencyCode"]
     if currency not in org.currencies:
@@ -231,20 +276,26 @@ def _put_away(org, kind, old, document):
         org.set(org.invoice_by_number, number, me)
     elif before != number:
         if before:
-            org.set(org.notes_by_number, before,
-                    tuple(one for one in org.notes_by_number[before] if one != me))
+            org.set(
+                org.notes_by_number,
+                before,
+                tuple(one for one in org.notes_by_number[before] if one != me),
+            )
         org.set(org.notes_by_number, number, org.notes_by_number.get(number, ()) + (me,))
     org.set(kind.table(org), me, document)
 
 
-# -- what settles a document ------------------------------------------------------------------------
+# -- what settles a document ----------------------------------------------------------------------
 
 
 def settled(org, document, kind):
     """(payments, allocations) that stand on a document; empty when there are none."""
     ids = org.settled_by.get(document[kind.id], ())
-    payments = [org.payments[one] for one in ids
-                if one in org.payments and org.payments[one]["Status"] == "AUTHORISED"]
+    payments = [
+        org.payments[one]
+        for one in ids
+        if one in org.payments and org.payments[one]["Status"] == "AUTHORISED"
+    ]
     allocations = [org.allocations[one] for one in ids if one in org.allocations]
     return (payments, allocations) if payments or allocations else ()
 
@@ -258,12 +309,16 @@ def amounts(org, document, kind):
 
 
 def settle(org, kind, document_id, day):
-    """Turns the document PAID when nothing is due any more, back to AUTHORISED when something is."""
+    """Turns the document PAID when nothing is due any more, back to AUTHORISED when something
+    is."""
     document = kind.table(org)[document_id]
     due = amounts(org, document, kind)[2]
-    changed = {**document, "updated": org.stamp(),
-               "Status": "PAID" if due == 0 else "AUTHORISED",
-               "FullyPaidOn": day if due == 0 else None}
+    changed = {
+        **document,
+        "updated": org.stamp(),
+        "Status": "PAID" if due == 0 else "AUTHORISED",
+        "FullyPaidOn": day if due == 0 else None,
+    }
     org.set(kind.table(org), document_id, changed)
     return changed
 
@@ -287,7 +342,7 @@ def by_key(org, kind, key):
 def field(org, kind, document, name):
     """A member by the name a filter uses."""
     if name.startswith("Contact."):
-        return contacts.field(org, org.contacts[document["ContactID"]], name[len("Contact."):])
+        return contacts.field(org, org.contacts[document["ContactID"]], name[len("Contact.") :])
     if name in ("AmountPaid", "AmountCredited", "AmountDue", "RemainingCredit"):
         paid, credited, due = amounts(org, document, kind)
         return {"AmountPaid": paid, "AmountCredited": credited}.get(name, due)
@@ -298,11 +353,19 @@ def render(org, kind, document, places, full=True, bare=False):
     """What Xero shows: `full` with lines; `bare` (summaryOnly) without lines and payments."""
     contact = org.contacts[document["ContactID"]]
     paid, credited, due = amounts(org, document, kind)
-    answer = {"Type": document["Type"], kind.id: document[kind.id],
-              kind.number: document[kind.number], "Reference": document["Reference"]}
+    answer = {
+        "Type": document["Type"],
+        kind.id: document[kind.id],
+        kind.number: document[kind.number],
+        "Reference": document["Reference"],
+    }
     if kind is INVOICE:
-        answer.update(AmountDue=due, AmountPaid=paid, AmountCredited=credited,
-                      SentToContact=document["SentToContact"])
+        answer.update(
+            AmountDue=due,
+            AmountPaid=paid,
+            AmountCredited=credited,
+            SentToContact=document["SentToContact"],
+        )
         if document.get("Url"):
             answer["Url"] = document["Url"]
     else:
@@ -317,36 +380,65 @@ def render(org, kind, document, places, full=True, bare=False):
         if document.get(name):
             answer[name + "String"] = jsontext.date_string(document[name])
             answer[name] = jsontext.ms_date(document[name])
-    answer.update(Status=document["Status"], LineAmountTypes=document["LineAmountTypes"],
-                  SubTotal=document["SubTotal"], TotalTax=document["TotalTax"],
-                  Total=document["Total"], CurrencyCode=document["CurrencyCode"],
-                  UpdatedDateUTC=jsontext.ms_time(document["updated"]), HasAttachments=False)
+    answer.update(
+        Status=document["Status"],
+        LineAmountTypes=document["LineAmountTypes"],
+        SubTotal=document["SubTotal"],
+        TotalTax=document["TotalTax"],
+        Total=document["Total"],
+        CurrencyCode=document["CurrencyCode"],
+        UpdatedDateUTC=jsontext.ms_time(document["updated"]),
+        HasAttachments=False,
+    )
     if document.get("FullyPaidOn"):
         answer["FullyPaidOnDate"] = jsontext.ms_date(document["FullyPaidOn"])
     if not bare:
-        answer["LineItems"] = [render_line(line, places) for line in document["lines"]] if full else []
+        answer["LineItems"] = (
+            [render_line(line, places) for line in document["lines"]] if full else []
+        )
         answer.update(_render_settled(org, kind, document))
     return answer
 
 
 def _render_settled(org, kind, document):
     payments, allocations = settled(org, document, kind) or ((), ())
-    answer = {"Payments": [{
-        "PaymentID": one["PaymentID"], "Date": jsontext.ms_date(one["Date"]), "Amount": one["Amount"],
-        "Reference": one["Reference"], "CurrencyRate": one["CurrencyRate"], "HasAccount": True,
-        "HasValidationErrors": False} for one in payments]}
+    answer = {
+        "Payments": [
+            {
+                "PaymentID": one["PaymentID"],
+                "Date": jsontext.ms_date(one["Date"]),
+                "Amount": one["Amount"],
+                "Reference": one["Reference"],
+                "CurrencyRate": one["CurrencyRate"],
+                "HasAccount": True,
+                "HasValidationErrors": False,
+            }
+            for one in payments
+        ]
+    }
     if kind is NOTE:
-        answer["Allocations"] = [{
-            "AllocationID": one["AllocationID"], "Amount": one["Amount"],
-            "Date": jsontext.ms_date(one["Date"]),
-            "Invoice": {"InvoiceID": one["InvoiceID"],
-                        "InvoiceNumber": org.invoices[one["InvoiceID"]]["InvoiceNumber"]},
-        } for one in allocations]
+        answer["Allocations"] = [
+            {
+                "AllocationID": one["AllocationID"],
+                "Amount": one["Amount"],
+                "Date": jsontext.ms_date(one["Date"]),
+                "Invoice": {
+                    "InvoiceID": one["InvoiceID"],
+                    "InvoiceNumber": org.invoices[one["InvoiceID"]]["InvoiceNumber"],
+                },
+            }
+            for one in allocations
+        ]
         return answer
-    answer["CreditNotes"] = [{
-        "CreditNoteID": one["CreditNoteID"], "AppliedAmount": one["Amount"],
-        "CreditNoteNumber": org.credit_notes[one["CreditNoteID"]]["CreditNoteNumber"],
-        "Date": jsontext.ms_date(one["Date"]), "Total": org.credit_notes[one["CreditNoteID"]]["Total"],
-    } for one in allocations]
+    answer["CreditNotes"] = [
+        {
+            "CreditNoteID": one["CreditNoteID"],
+            "AppliedAmount": one["Amount"],
+            "CreditNoteNumber": org.credit_notes[one["CreditNoteID"]]["CreditNoteNumber"],
+            "Date": jsontext.ms_date(one["Date"]),
+            "Total": org.credit_notes[one["CreditNoteID"]]["Total"],
+        }
+        for one in allocations
+    ]
     answer.update(Prepayments=[], Overpayments=[])
     return answer

@@ -1,9 +1,10 @@
 """How Xero says no.
 
-Owns: the exceptions that rules raise and the JSON bodies they become. A Refusal concerns the whole call;
-a list of messages concerns one element of a batch (see batch.py).
+Owns: the exceptions that rules raise and the JSON bodies they become. A Refusal concerns the whole
+call; a list of messages concerns one element of a batch (see batch.py).
 """
 
+import datetime
 import uuid
 
 ZERO_GUID = "00000000-0000-0000-0000-000000000000"
@@ -12,12 +13,19 @@ TYPES = {
     10: ("ValidationException", "A validation exception occurred"),
     14: ("PostDataInvalidException", None),
     16: ("QueryParseException", None),
-    17: ("NoDataProcessedException", "No data has been processed for this endpoint. This endpoint is "
-         "expecting data in its own wrapper."),
+    17: (
+        "NoDataProcessedException",
+        (
+            "No data has been processed for this endpoint. This endpoint is "
+            "expecting data in its own wrapper."
+        ),
+    ),
 }
 
-OFFLINE = ("An error occurred in Xero. Check the API Status page http://status.developer.xero.com "
-           "for current service status.")
+OFFLINE = (
+    "An error occurred in Xero. Check the API Status page http://status.developer.xero.com "
+    "for current service status."
+)
 
 
 class Refusal(Exception):
@@ -51,15 +59,36 @@ def messages(texts):
 
 
 def unauthorized(detail):
-    return {"Type": None, "Title": "Unauthorized", "Status": 401, "Detail": detail,
-            "Instance": str(uuid.uuid4()), "Extensions": {}}
+    return {
+        "Type": None,
+        "Title": "Unauthorized",
+        "Status": 401,
+        "Detail": detail,
+        "Instance": str(uuid.uuid4()),
+        "Extensions": {},
+    }
+
+
+def token_expired(seconds):
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    return unauthorized(f"TokenExpired: token expired at {moment.strftime('%m/%d/%Y %H:%M:%S')}")
 
 
 def forbidden():
-    return {"Type": None, "Title": "Forbidden", "Status": 403, "Detail": "AuthenticationUnsuccessful",
-            "Instance": str(uuid.uuid4()), "Extensions": {}}
+    return {
+        "Type": None,
+        "Title": "Forbidden",
+        "Status": 403,
+        "Detail": "AuthenticationUnsuccessful",
+        "Instance": str(uuid.uuid4()),
+        "Extensions": {},
+    }
 
 
 def server_error():
-    return {"Title": "An error occurred", "Detail": OFFLINE, "Status": 500,
-            "Instance": str(uuid.uuid4())}
+    return {
+        "Title": "An error occurred",
+        "Detail": OFFLINE,
+        "Status": 500,
+        "Instance": str(uuid.uuid4()),
+    }

@@ -1,7 +1,7 @@
 """Faults on command.
 
-Owns: the list of faults that tests asked for, which call each one hits, what it does to that call, and
-the calls that are held until a test lets them go. Thread safe.
+Owns: the list of faults that tests asked for, which call each one hits, what it does to that call,
+and the calls that are held until a test lets them go. Thread safe.
 """
 
 import threading
@@ -11,9 +11,32 @@ import jsontext
 from calls import Answer, Drop, Hang
 from errors import server_error
 
-KINDS = ("delay", "status", "reset_before", "reset_after", "malformed", "element_error", "hang", "hold")
-_OPTIONS = ("method", "path", "tenant", "fault", "count", "delay_ms", "status", "body", "headers", "when",
-            "message", "match", "index", "remember")
+KINDS = (
+    "delay",
+    "status",
+    "reset_before",
+    "reset_after",
+    "malformed",
+    "element_error",
+    "hang",
+    "hold",
+)
+_OPTIONS = (
+    "method",
+    "path",
+    "tenant",
+    "fault",
+    "count",
+    "delay_ms",
+    "status",
+    "body",
+    "headers",
+    "when",
+    "message",
+    "match",
+    "index",
+    "remember",
+)
 
 
 class Faults:
@@ -45,12 +68,15 @@ class Faults:
             return [dict(fault) for fault in self._faults]
 
     def take(self, method, path, tenant):
-        """The fault that hits this call, used up by one; None when there is none. A count of -1 lasts."""
+        """The fault that hits this call, used up by one; None when there is none. A count of
+        -1 lasts."""
         with self._lock:
             for fault in self._faults:
-                if (fault.get("method") in (None, method)
-                        and path.startswith(fault.get("path", "/"))
-                        and fault.get("tenant") in (None, tenant)):
+                if (
+                    fault.get("method") in (None, method)
+                    and path.startswith(fault.get("path", "/"))
+                    and fault.get("tenant") in (None, tenant)
+                ):
                     if fault["count"] > 0:
                         fault["count"] -= 1
                         if fault["count"] == 0:
@@ -80,13 +106,17 @@ class Faults:
             return self._held
 
     def play(self, fault, run, remember=lambda answer: None):
-        """Runs a call under its fault. `run` does what the call asks; `remember` stores an answer that
-        was given in its place under the call's key. May raise Drop or Hang."""
+        """Runs a call under its fault. `run` does what the call asks; `remember` stores an
+        answer that was given in its place under the call's key. May raise Drop or Hang."""
         if fault is None or fault["fault"] == "element_error":
             return run()
         kind = fault["fault"]
         when = fault.get("when", "before")
-        if kind == "reset_before" or when == "before" and kind in ("delay", "hold", "hang", "status"):
+        if (
+            kind == "reset_before"
+            or when == "before"
+            and kind in ("delay", "hold", "hang", "status")
+        ):
             answer = self._strike(kind, fault)
             if answer is not None:
                 if fault.get("remember", answer.status == 500):
@@ -101,7 +131,8 @@ class Faults:
         return self._strike(kind, fault) or answer
 
     def _strike(self, kind, fault):
-        """What happens at the fault's moment: an answer in place of the call's own, None, or no more."""
+        """What happens at the fault's moment: an answer in place of the call's own, None, or
+        no more."""
         if kind in ("reset_before", "reset_after"):
             raise Drop
         if kind == "hang":
@@ -114,19 +145,25 @@ class Faults:
             status = fault.get("status", 503)
             body = fault.get("body", server_error() if status == 500 else "")
             text = body if isinstance(body, str) else jsontext.text(body)
-            return Answer(status, text.encode(), dict(fault.get("headers") or {}),
-                          "application/json" if text.startswith(("{", "[")) else "text/html")
+            return Answer(
+                status,
+                text.encode(),
+                dict(fault.get("headers") or {}),
+                "application/json" if text.startswith(("{", "[")) else "text/html",
+            )
         return None
 
 
 def element_message(fault, index, element):
-    """The message with which an `element_error` refuses this element, or None. `match` picks the element
-    by its number, name or reference, else `index` (0) does."""
+    """The message with which an `element_error` refuses this element, or None. `match` picks
+    the element by its number, name or reference, else `index` (0) does."""
     if fault is None or fault["fault"] != "element_error":
         return None
     if "match" in fault:
-        marks = [element.get(name) for name in ("InvoiceNumber", "CreditNoteNumber", "ContactNumber",
-                                                "Name", "Reference")]
+        marks = [
+            element.get(name)
+            for name in ("InvoiceNumber", "CreditNoteNumber", "ContactNumber", "Name", "Reference")
+        ]
         hit = fault["match"] in marks
     else:
         hit = index == fault.get("index", 0)

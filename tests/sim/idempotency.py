@@ -1,8 +1,8 @@
 """The memory behind Idempotency-Key.
 
-Owns: what was answered under a key of an app, for 6 minutes from its first call. Thread safe. What Xero
-does with a second call while the first still runs is not documented; here it is a violation and a 500, so
-that no client comes to rely on it.
+Owns: what was answered under a key of an app, for 6 minutes from its first call. Thread safe. What
+Xero does with a second call while the first still runs is not documented; here it is a violation
+and a 500, so that no client comes to rely on it.
 """
 
 import threading

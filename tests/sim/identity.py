@@ -1,7 +1,8 @@
 """Xero's identity service and the list of connections.
 
-Owns: apps (clients) with their secrets, consents, codes, access and refresh tokens with their lifetimes,
-rotation and grace, and which organisations an app is connected to. Thread safe. It does not know books.
+Owns: apps (clients) with their secrets, consents, codes, access and refresh tokens with their
+lifetimes, rotation and grace, and which organisations an app is connected to. Thread safe. It does
+not know books.
 """
 
 import base64
@@ -16,9 +17,11 @@ ACCESS_LIFE = 1800
 REFRESH_LIFE = 60 * 86400
 GRACE = 1800
 CODE_LIFE = 300
-SCOPES = ("offline_access openid profile email accounting.invoices accounting.payments "
-          "accounting.contacts accounting.settings accounting.settings.read accounting.invoices.read "
-          "accounting.payments.read accounting.contacts.read accounting.attachments").split()
+SCOPES = (
+    "offline_access openid profile email accounting.invoices accounting.payments "
+    "accounting.contacts accounting.settings accounting.settings.read accounting.invoices.read "
+    "accounting.payments.read accounting.contacts.read accounting.attachments"
+).split()
 
 
 class IdentityError(Exception):
@@ -59,10 +62,11 @@ class Identity:
         self._codes = {}  # code -> (Grant, redirect uri, expires)
         self.connections = {}  # id -> {client, tenant, name, created, event}
 
-    # -- apps ---------------------------------------------------------------------------------------
+    # -- apps -------------------------------------------------------------------------------------
 
     def register(self, spec):
-        """Adds or changes an app. A custom connection is connected to its one organisation at once."""
+        """Adds or changes an app. A custom connection is connected to its one organisation at
+        once."""
         kind = spec.get("kind", "client_credentials")
         if kind not in ("client_credentials", "authorization_code"):
             raise ValueError("kind is client_credentials or authorization_code")
@@ -70,10 +74,16 @@ class Identity:
         if kind == "client_credentials" and len(tenants) != 1:
             raise ValueError("a custom connection has exactly one tenant")
         with self._lock:
-            client = {"kind": kind, "tenants": tenants, "secret": spec["client_secret"],
-                      "id": spec["client_id"], "scopes": spec.get("scopes", " ".join(SCOPES)).split(),
-                      "redirect_uris": spec.get("redirect_uris"),
-                      "consent": spec.get("consent", "grant"), "revoked": False}
+            client = {
+                "kind": kind,
+                "tenants": tenants,
+                "secret": spec["client_secret"],
+                "id": spec["client_id"],
+                "scopes": spec.get("scopes", " ".join(SCOPES)).split(),
+                "redirect_uris": spec.get("redirect_uris"),
+                "consent": spec.get("consent", "grant"),
+                "revoked": False,
+            }
             self.clients[client["id"]] = client
             if kind == "client_credentials":
                 self.connect(client["id"], tenants[0]["tenant_id"])
@@ -82,15 +92,28 @@ class Identity:
         with self._lock:
             if self.connected(client_id, tenant):
                 return
-            name = next((one["name"] for one in self.clients[client_id]["tenants"]
-                         if one["tenant_id"] == tenant), tenant)
-            self.connections[new_id()] = {"client": client_id, "tenant": tenant, "name": name,
-                                          "created": self._clock.utc(), "event": event or new_id()}
+            name = next(
+                (
+                    one["name"]
+                    for one in self.clients[client_id]["tenants"]
+                    if one["tenant_id"] == tenant
+                ),
+                tenant,
+            )
+            self.connections[new_id()] = {
+                "client": client_id,
+                "tenant": tenant,
+                "name": name,
+                "created": self._clock.utc(),
+                "event": event or new_id(),
+            }
 
     def connected(self, client_id, tenant):
         with self._lock:
-            return any(one["client"] == client_id and one["tenant"] == tenant
-                       for one in self.connections.values())
+            return any(
+                one["client"] == client_id and one["tenant"] == tenant
+                for one in self.connections.values()
+            )
 
     def disconnect(self, tenant, client_id=None):
         """The organisation drops the app (or all apps); tokens go on being refreshed."""
@@ -106,21 +129,26 @@ class Identity:
                     token.expires = min(token.expires, self._clock.now() - 1)
 
     def revoke(self, tenant):
-        """The person takes the consent back: refresh tokens die, a custom connection is deactivated."""
+        """The person takes the consent back: refresh tokens die, a custom connection is
+        deactivated."""
         with self._lock:
             for token, grant in list(self._refresh.items()):
                 if tenant in grant.tenants:
                     del self._refresh[token]
             for client in self.clients.values():
-                if client["kind"] == "client_credentials" and tenant == client["tenants"][0]["tenant_id"]:
+                if (
+                    client["kind"] == "client_credentials"
+                    and tenant == client["tenants"][0]["tenant_id"]
+                ):
                     client["revoked"] = True
             self.disconnect(tenant)
             self.expire_tokens(tenant)
 
-    # -- consent ------------------------------------------------------------------------------------
+    # -- consent ----------------------------------------------------------------------------------
 
     def authorize(self, query):
-        """The address to redirect to; raises IdentityError where Xero shows the user an error page."""
+        """The address to redirect to; raises IdentityError where Xero shows the user an error
+        page."""
         with self._lock:
             client = self.clients.get(query.get("client_id"))
             uri = query.get("redirect_uri", "")
@@ -129,7 +157,8 @@ class Identity:
             if query.get("response_type") != "code":
                 raise IdentityError("unsupported_response_type")
             if not uri.startswith(("https://", "http://localhost")) or (
-                    client["redirect_uris"] is not None and uri not in client["redirect_uris"]):
+                client["redirect_uris"] is not None and uri not in client["redirect_uris"]
+            ):
                 raise IdentityError("invalid_request : Invalid redirect_uri")
             scopes = query.get("scope", "").split()
             if not scopes or set(scopes) - set(client["scopes"]):
@@ -144,7 +173,7 @@ class Identity:
             self._codes[code] = (grant, uri, self._clock.now() + CODE_LIFE)
             return _with_query(uri, {"code": code, "scope": " ".join(scopes), **back})
 
-    # -- tokens -------------------------------------------------------------------------------------
+    # -- tokens -----------------------------------------------------------------------------------
 
     def token(self, authorization, form):
         """Answers POST /connect/token; returns (client id, JSON answer)."""
@@ -180,8 +209,11 @@ class Identity:
         if scheme.lower() == "basic" and colon and not client_id:
             raise IdentityError("unauthorized_client")
         client = self.clients.get(client_id)
-        if scheme.lower() != "basic" or client is None or not secrets.compare_digest(
-                client["secret"].encode(), secret.encode()):
+        if (
+            scheme.lower() != "basic"
+            or client is None
+            or not secrets.compare_digest(client["secret"].encode(), secret.encode())
+        ):
             raise IdentityError("invalid_client")
         return client
 
@@ -195,8 +227,12 @@ class Identity:
 
     def _by_code(self, client, form):
         grant, uri, expires = self._codes.pop(form.get("code"), (None, None, 0))
-        if (grant is None or grant.client != client["id"] or uri != form.get("redirect_uri")
-                or self._clock.now() > expires):
+        if (
+            grant is None
+            or grant.client != client["id"]
+            or uri != form.get("redirect_uri")
+            or self._clock.now() > expires
+        ):
             raise IdentityError("invalid_grant")
         return self._issue(client["id"], grant, grant.scopes)
 
@@ -217,15 +253,29 @@ class Identity:
 
     def _issue(self, client_id, grant, scopes):
         now = self._clock.now()
-        value = ".".join(_b64(part) for part in (
-            '{"alg":"none","typ":"JWT"}',
-            '{"client_id":"%s","exp":%d,"authentication_event_id":"%s","jti":"%s"}' % (
-                client_id, now + ACCESS_LIFE, grant.event if grant else new_id(), uuid.uuid4().hex),
-            "simulated"))
-        self._tokens[value] = Token(value, client_id, grant and grant.tenants, set(scopes),
-                                    now + ACCESS_LIFE, grant)
-        answer = {"access_token": value, "expires_in": ACCESS_LIFE, "token_type": "Bearer",
-                  "scope": " ".join(scopes)}
+        value = ".".join(
+            _b64(part)
+            for part in (
+                '{"alg":"none","typ":"JWT"}',
+                '{"client_id":"%s","exp":%d,"authentication_event_id":"%s","jti":"%s"}'
+                % (
+                    client_id,
+                    now + ACCESS_LIFE,
+                    grant.event if grant else new_id(),
+                    uuid.uuid4().hex,
+                ),
+                "simulated",
+            )
+        )
+        self._tokens[value] = Token(
+            value, client_id, grant and grant.tenants, set(scopes), now + ACCESS_LIFE, grant
+        )
+        answer = {
+            "access_token": value,
+            "expires_in": ACCESS_LIFE,
+            "token_type": "Bearer",
+            "scope": " ".join(scopes),
+        }
         if grant and "offline_access" in scopes:
             grant.current = secrets.token_urlsafe(32)
             grant.used = now
@@ -235,7 +285,7 @@ class Identity:
             answer["id_token"] = value
         return answer
 
-    # -- who is calling -------------------------------------------------------------------------------
+    # -- who is calling ---------------------------------------------------------------------------
 
     def bearer(self, authorization):
         """The token of a call, None when it is unknown. The caller looks at `expires`."""
@@ -260,14 +310,21 @@ class Identity:
     def list_connections(self, token, event=None):
         with self._lock:
             tenants = self._tenants(token)
-            return [{
-                "id": key, "authEventId": one["event"], "tenantId": one["tenant"],
-                "tenantType": "ORGANISATION", "tenantName": one["name"],
-                "createdDateUtc": one["created"].isoformat().replace("+00:00", ""),
-                "updatedDateUtc": one["created"].isoformat().replace("+00:00", ""),
-            } for key, one in self.connections.items()
-                if one["client"] == token.client and one["tenant"] in tenants
-                and event in (None, one["event"])]
+            return [
+                {
+                    "id": key,
+                    "authEventId": one["event"],
+                    "tenantId": one["tenant"],
+                    "tenantType": "ORGANISATION",
+                    "tenantName": one["name"],
+                    "createdDateUtc": one["created"].isoformat().replace("+00:00", ""),
+                    "updatedDateUtc": one["created"].isoformat().replace("+00:00", ""),
+                }
+                for key, one in self.connections.items()
+                if one["client"] == token.client
+                and one["tenant"] in tenants
+                and event in (None, one["event"])
+            ]
 
     def delete_connection(self, token, connection_id):
         """False: unknown id."""

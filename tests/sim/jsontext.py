@@ -1,7 +1,7 @@
 """JSON with exact numbers.
 
-Owns: reading and writing of JSON where every number with a fraction is a decimal.Decimal and is printed
-as the plain digits it has (no exponent, no float in between), and Xero's notation of dates.
+Owns: reading and writing of JSON where every number with a fraction is a decimal.Decimal and is
+printed as the plain digits it has (no exponent, no float in between), and Xero's notation of dates.
 """
 
 import datetime

@@ -1,8 +1,8 @@
 """Xero's rate limits.
 
-Owns: calls in progress, the minute, the day and the app's minute, for each app and organisation, in fixed
-windows that start at another second for each organisation; the headers that tell what is left. Thread
-safe.
+Owns: calls in progress, the minute, the day and the app's minute, for each app and organisation, in
+fixed windows that start at another second for each organisation; the headers that tell what is
+left. Thread safe.
 """
 
 import threading
@@ -75,8 +75,11 @@ class Limits:
 
     def _rules(self, who):
         day = self._day_limit.get(who[1], PER_DAY)
-        return (("day", who, day, 86400), ("minute", who, PER_MINUTE, 60),
-                ("appminute", (who[0], None), APP_PER_MINUTE, 60))
+        return (
+            ("day", who, day, 86400),
+            ("minute", who, PER_MINUTE, 60),
+            ("appminute", (who[0], None), APP_PER_MINUTE, 60),
+        )
 
     def _breach(self, who, flying):
         if flying >= CONCURRENT:
@@ -101,7 +104,12 @@ class Limits:
         return int(now // length), int(length - now % length) + 1
 
     def _headers(self, who):
-        names = {"day": "X-DayLimit-Remaining", "minute": "X-MinLimit-Remaining",
-                 "appminute": "X-AppMinLimit-Remaining"}
-        return {names[what]: str(max(0, limit - self._count(what, whose)[1]))
-                for what, whose, limit, _ in self._rules(who)}
+        names = {
+            "day": "X-DayLimit-Remaining",
+            "minute": "X-MinLimit-Remaining",
+            "appminute": "X-AppMinLimit-Remaining",
+        }
+        return {
+            names[what]: str(max(0, limit - self._count(what, whose)[1]))
+            for what, whose, limit, _ in self._rules(who)
+        }

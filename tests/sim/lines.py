@@ -1,7 +1,8 @@
 """The lines of a document.
 
 Owns: what a line of a sales invoice or credit note may say (account, tax, item, tracking, quantity,
-discount), its amount and tax, how an update keeps, replaces and removes lines, and how a line is shown.
+discount), its amount and tax, how an update keeps, replaces and removes lines, and how a line is
+shown.
 """
 
 from decimal import Decimal
@@ -10,8 +11,13 @@ import money
 from books import new_id
 from errors import Invalid, messages
 
-_GROUPS = {"ASSET": "Assets", "EQUITY": "Equity", "EXPENSE": "Expenses", "LIABILITY": "Liabilities",
-           "REVENUE": "Revenue"}
+_GROUPS = {
+    "ASSET": "Assets",
+    "EQUITY": "Equity",
+    "EXPENSE": "Expenses",
+    "LIABILITY": "Liabilities",
+    "REVENUE": "Revenue",
+}
 _PLACES_LIMIT = 8
 _LARGEST = Decimal("9999999999.99")
 
@@ -28,8 +34,9 @@ class LineRules:
         self.warnings = []
 
     def build(self, elements, old_lines):
-        """The stored lines for what was sent. A line with the LineItemID of an old one changes it, one
-        without is new, old lines that are not repeated are gone. Raises Invalid."""
+        """The stored lines for what was sent. A line with the LineItemID of an old one
+        changes it, one without is new, old lines that are not repeated are gone. Raises
+        Invalid."""
         old_by_id = {line["LineItemID"]: line for line in old_lines}
         lines, found, echo = [], [], []
         for element in elements:
@@ -53,16 +60,32 @@ class LineRules:
             if old is None:
                 raise Invalid(f"The line item {line_id} could not be found on this document.")
         given = {name: value for name, value in element.items() if value is not None}
-        kept = {name: value for name, value in old.items()
-                if name not in ("TaxAmount", "LineAmount", "TaxOverridden")}
+        kept = {
+            name: value
+            for name, value in old.items()
+            if name not in ("TaxAmount", "LineAmount", "TaxOverridden")
+        }
         line = {**kept, **given, "LineItemID": line_id or new_id()}
         found = []
         if not (line.get("Description") or "").strip():
             found.append("The description field is mandatory for each line item.")
-        if not any(name in line for name in ("UnitAmount", "LineAmount", "Quantity", "AccountCode",
-                                             "AccountID", "TaxAmount")):
-            line.update(Quantity=Decimal(0), UnitAmount=Decimal(0), LineAmount=money.ZERO,
-                        TaxAmount=money.ZERO)
+        if not any(
+            name in line
+            for name in (
+                "UnitAmount",
+                "LineAmount",
+                "Quantity",
+                "AccountCode",
+                "AccountID",
+                "TaxAmount",
+            )
+        ):
+            line.update(
+                Quantity=Decimal(0),
+                UnitAmount=Decimal(0),
+                LineAmount=money.ZERO,
+                TaxAmount=money.ZERO,
+            )
         else:
             found += self._amount(line, given) + self._account(line) + self._tax(line, given)
         found += self._tracking(line)
@@ -75,15 +98,17 @@ class LineRules:
     def _amount(self, line, given):
         found = []
         if "UnitAmount" not in line:
-            line["UnitAmount"] = Decimal(given.get("LineAmount", 0)) / (Decimal(
-                line.get("Quantity", 1)) or 1)
+            line["UnitAmount"] = Decimal(given.get("LineAmount", 0)) / (
+                Decimal(line.get("Quantity", 1)) or 1
+            )
         unit = Decimal(line["UnitAmount"])
         if 0 < abs(unit) < Decimal("0.01") and unit.as_tuple().exponent < -_PLACES_LIMIT:
             found += ["Account must be valid.", "Tax rate must be valid."]
         quantity = money.round_to(Decimal(line.get("Quantity", 1)), 4)
         if quantity < 0:
-            found.append(f"The quantity value '{quantity}' is invalid. Quantity must not be less than "
-                         "zero.")
+            found.append(
+                f"The quantity value '{quantity}' is invalid. Quantity must not be less than zero."
+            )
         rate, discount = line.get("DiscountRate"), line.get("DiscountAmount")
         if self.is_note and (rate is not None or discount is not None):
             found.append("Discounts cannot be applied to credit notes.")
@@ -95,8 +120,10 @@ class LineRules:
         line["Quantity"], line["UnitAmount"] = quantity, unit
         expected = money.line_amount(quantity, unit, rate, discount)
         if "LineAmount" in given and Decimal(given["LineAmount"]) != expected:
-            found.append(f"The line total {given['LineAmount']} does not match the expected line total "
-                         f"{expected}")
+            found.append(
+                f"The line total {given['LineAmount']} does not match the expected line total "
+                f"{expected}"
+            )
         if abs(expected) > _LARGEST:
             found.append("The line amount is too large.")
         line["LineAmount"] = expected
@@ -109,15 +136,22 @@ class LineRules:
         if not shown:
             return [] if self.is_draft else ["Account code or ID must be specified"]
         trouble = None
-        if account is None or account["Type"] == "BANK" or (
-                account.get("SystemAccount") not in (None, "", "ROUNDING")):
+        if (
+            account is None
+            or account["Type"] == "BANK"
+            or (account.get("SystemAccount") not in (None, "", "ROUNDING"))
+        ):
             trouble = f"Account code '{shown}' is not a valid code for this document."
         elif account["Status"] != "ACTIVE":
-            trouble = (f"Account code '{shown}' has been archived, or has been deleted. Each line item "
-                       "must reference a valid account.")
+            trouble = (
+                f"Account code '{shown}' has been archived, or has been deleted. Each line item "
+                "must reference a valid account."
+            )
         if trouble and self.is_draft:
-            self.warnings.append(f"Account code '{shown}' has been removed as it does not match a "
-                                 "recognised account.")
+            self.warnings.append(
+                f"Account code '{shown}' has been removed as it does not match a "
+                "recognised account."
+            )
             line.pop("AccountCode", None)
             line.pop("AccountID", None)
             return []
@@ -141,11 +175,15 @@ class LineRules:
         tax_type = line["TaxType"]
         rate = self.org.tax_rates.get(tax_type)
         if rate is None or rate["Status"] != "ACTIVE" or not rate["CanApplyToRevenue"]:
-            return [f"The TaxType code {tax_type} does not exist or cannot be used for this type of "
-                    "transaction."]
+            return [
+                f"The TaxType code {tax_type} does not exist or cannot be used for this type of "
+                "transaction."
+            ]
         if account and not rate[f"CanApplyTo{_GROUPS[account['Class']]}"]:
-            return [f"The TaxType code '{tax_type}' cannot be used with account code "
-                    f"'{line['AccountCode']}'."]
+            return [
+                f"The TaxType code '{tax_type}' cannot be used with account code "
+                f"'{line['AccountCode']}'."
+            ]
         return self._tax_amount(line, given, rate)
 
     def _tax_amount(self, line, given, rate):
@@ -167,14 +205,25 @@ class LineRules:
         for wanted in tracking:
             category = _named(self.org.tracking, wanted, "TrackingCategoryID", "Name")
             option = category and _named(
-                category["Options"], {**wanted, "Name": wanted.get("Option")}, "TrackingOptionID", "Name")
+                category["Options"],
+                {**wanted, "Name": wanted.get("Option")},
+                "TrackingOptionID",
+                "Name",
+            )
             if not option or category["Status"] != "ACTIVE" or option["Status"] != "ACTIVE":
-                found.append(f"The tracking category '{wanted.get('Name')}' with option "
-                             f"'{wanted.get('Option')}' could not be found.")
+                found.append(
+                    f"The tracking category '{wanted.get('Name')}' with option "
+                    f"'{wanted.get('Option')}' could not be found."
+                )
                 continue
-            resolved.append({"Name": category["Name"], "Option": option["Name"],
-                             "TrackingCategoryID": category["TrackingCategoryID"],
-                             "TrackingOptionID": option["TrackingOptionID"]})
+            resolved.append(
+                {
+                    "Name": category["Name"],
+                    "Option": option["Name"],
+                    "TrackingCategoryID": category["TrackingCategoryID"],
+                    "TrackingOptionID": option["TrackingOptionID"],
+                }
+            )
         line["Tracking"] = resolved
         return found
 
@@ -199,8 +248,11 @@ def recompute(line, org, line_amount_types):
 
 
 def render(line, places):
-    answer = {"LineItemID": line["LineItemID"], "Description": line["Description"],
-              "UnitAmount": money.round_to(line["UnitAmount"], places)}
+    answer = {
+        "LineItemID": line["LineItemID"],
+        "Description": line["Description"],
+        "UnitAmount": money.round_to(line["UnitAmount"], places),
+    }
     for name in ("TaxType", "TaxAmount", "LineAmount", "AccountCode", "AccountID"):
         if line.get(name) is not None:
             answer[name] = line[name]

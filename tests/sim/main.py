@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A simulator of Xero: python3 main.py --listen 127.0.0.1:0 [--ready-file PATH]
 
-Owns: the command line, the HTTP server (keep-alive, one send an answer, gzip both ways, resets), and the
-end on SIGTERM or SIGINT. What it plays is simulator.py's. See README.md.
+Owns: the command line, the HTTP server (keep-alive, one send an answer, gzip both ways, resets),
+and the end on SIGTERM or SIGINT. What it plays is simulator.py's. See README.md.
 """
 
 import argparse
@@ -134,7 +134,9 @@ def _write_ready(path, text):
 def main():
     parser = argparse.ArgumentParser(description="a simulator of Xero")
     parser.add_argument("--listen", type=_address, default=("127.0.0.1", 0), metavar="HOST:PORT")
-    parser.add_argument("--ready-file", metavar="PATH", help="where the URL is written when it listens")
+    parser.add_argument(
+        "--ready-file", metavar="PATH", help="where the URL is written when it listens"
+    )
     arguments = parser.parse_args()
     server = Server(arguments.listen, Simulator())
 

@@ -1,8 +1,9 @@
 """Xero's arithmetic.
 
-Owns: how one line's amount and tax come out of quantity, price, discount and rate, and how a document's
-sums come out of its lines. Every rounding is half up, per line; nothing is computed on a sum. Written
-from the description of Xero's behaviour alone, so that it checks other implementations.
+Owns: how one line's amount and tax come out of quantity, price, discount and rate, and how a
+document's sums come out of its lines. Every rounding is half up, per line; nothing is computed on a
+sum. Written from the description of Xero's behaviour alone, so that it checks other
+implementations.
 """
 
 from decimal import ROUND_HALF_UP, Decimal

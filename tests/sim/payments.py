@@ -1,7 +1,8 @@
 """Payments and allocations.
 
-Owns: putting money on invoices and credit notes, applying credit notes to invoices, taking both back,
-look-ups, and what Xero shows of a payment. Nothing here makes a payment unique: Xero does not either.
+Owns: putting money on invoices and credit notes, applying credit notes to invoices, taking both
+back, look-ups, and what Xero shows of a payment. Nothing here makes a payment unique: Xero does not
+either.
 """
 
 from decimal import Decimal
@@ -37,12 +38,18 @@ def put(org, element):
     if found:
         raise Invalid(*found)
     payment = {
-        "PaymentID": new_id(), "Date": day, "Amount": amount, "Status": "AUTHORISED",
-        "Reference": element.get("Reference") or "", "AccountID": account["AccountID"],
-        "IsReconciled": bool(element.get("IsReconciled")), "target": document[kind.id],
+        "PaymentID": new_id(),
+        "Date": day,
+        "Amount": amount,
+        "Status": "AUTHORISED",
+        "Reference": element.get("Reference") or "",
+        "AccountID": account["AccountID"],
+        "IsReconciled": bool(element.get("IsReconciled")),
+        "target": document[kind.id],
         "PaymentType": "ACCRECPAYMENT" if kind is INVOICE else "ARCREDITPAYMENT",
         "CurrencyRate": Decimal(element.get("CurrencyRate") or document["CurrencyRate"]),
-        "updated": org.stamp()}
+        "updated": org.stamp(),
+    }
     org.set(org.payments, payment["PaymentID"], payment)
     _attach(org, document[kind.id], payment["PaymentID"])
     settle(org, kind, document[kind.id], day)
@@ -76,10 +83,19 @@ def post(org, element, payment_id=None):
 def _target(org, element):
     invoice, note = element.get("Invoice") or {}, element.get("CreditNote") or {}
     for kind, table, document_id, number in (
-            (INVOICE, org.invoices, invoice.get("InvoiceID"),
-             invoice.get("InvoiceNumber") or element.get("InvoiceNumber")),
-            (NOTE, org.credit_notes, note.get("CreditNoteID"),
-             note.get("CreditNoteNumber") or element.get("CreditNoteNumber"))):
+        (
+            INVOICE,
+            org.invoices,
+            invoice.get("InvoiceID"),
+            invoice.get("InvoiceNumber") or element.get("InvoiceNumber"),
+        ),
+        (
+            NOTE,
+            org.credit_notes,
+            note.get("CreditNoteID"),
+            note.get("CreditNoteNumber") or element.get("CreditNoteNumber"),
+        ),
+    ):
         document = table.get(document_id.lower()) if document_id else None
         if not document_id and number:
             document = by_number(org, kind, number)
@@ -110,7 +126,7 @@ def _kind_of(payment):
     return INVOICE if payment["PaymentType"] == "ACCRECPAYMENT" else NOTE
 
 
-# -- allocations ------------------------------------------------------------------------------------
+# -- allocations ----------------------------------------------------------------------------------
 
 
 def allocate(org, note_id, element):
@@ -136,12 +152,19 @@ def allocate(org, note_id, element):
     if amount > amounts(org, invoice, INVOICE)[2]:
         found.append("The amount allocated exceeds the amount outstanding on this document")
     if note["CurrencyCode"] != invoice["CurrencyCode"] or note["ContactID"] != invoice["ContactID"]:
-        found.append("A credit note can only be allocated to an invoice of the same contact and currency")
+        found.append(
+            "A credit note can only be allocated to an invoice of the same contact and currency"
+        )
     found += org.lock_messages(day)
     if found:
         raise Invalid(*found)
-    allocation = {"AllocationID": new_id(), "Amount": amount, "Date": day,
-                  "CreditNoteID": note_id, "InvoiceID": invoice["InvoiceID"]}
+    allocation = {
+        "AllocationID": new_id(),
+        "Amount": amount,
+        "Date": day,
+        "CreditNoteID": note_id,
+        "InvoiceID": invoice["InvoiceID"],
+    }
     org.set(org.allocations, allocation["AllocationID"], allocation)
     for kind, document_id in ((NOTE, note_id), (INVOICE, invoice["InvoiceID"])):
         _attach(org, document_id, allocation["AllocationID"])
@@ -161,9 +184,12 @@ def deallocate(org, note_id, allocation_id):
 
 def render_allocation(org, allocation):
     invoice = org.invoices[allocation["InvoiceID"]]
-    return {"AllocationID": allocation["AllocationID"], "Amount": allocation["Amount"],
-            "Date": jsontext.ms_date(allocation["Date"]),
-            "Invoice": {"InvoiceID": invoice["InvoiceID"], "InvoiceNumber": invoice["InvoiceNumber"]}}
+    return {
+        "AllocationID": allocation["AllocationID"],
+        "Amount": allocation["Amount"],
+        "Date": jsontext.ms_date(allocation["Date"]),
+        "Invoice": {"InvoiceID": invoice["InvoiceID"], "InvoiceNumber": invoice["InvoiceNumber"]},
+    }
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -182,19 +208,32 @@ def render(org, payment):
     target = kind.table(org)[payment["target"]]
     account = org.accounts[payment["AccountID"]]
     contact = org.contacts[target["ContactID"]]
-    answer = {"PaymentID": payment["PaymentID"], "Date": jsontext.ms_date(payment["Date"]),
-              "Amount": payment["Amount"], "BankAmount": _bank_amount(org, payment, target, account),
-              "Reference": payment["Reference"], "CurrencyRate": payment["CurrencyRate"],
-              "PaymentType": payment["PaymentType"], "Status": payment["Status"],
-              "UpdatedDateUTC": jsontext.ms_time(payment["updated"]), "HasAccount": True,
-              "IsReconciled": payment["IsReconciled"],
-              "Account": {"AccountID": account["AccountID"], "Code": account.get("Code"),
-                          "Name": account["Name"]},
-              "HasValidationErrors": False}
+    answer = {
+        "PaymentID": payment["PaymentID"],
+        "Date": jsontext.ms_date(payment["Date"]),
+        "Amount": payment["Amount"],
+        "BankAmount": _bank_amount(org, payment, target, account),
+        "Reference": payment["Reference"],
+        "CurrencyRate": payment["CurrencyRate"],
+        "PaymentType": payment["PaymentType"],
+        "Status": payment["Status"],
+        "UpdatedDateUTC": jsontext.ms_time(payment["updated"]),
+        "HasAccount": True,
+        "IsReconciled": payment["IsReconciled"],
+        "Account": {
+            "AccountID": account["AccountID"],
+            "Code": account.get("Code"),
+            "Name": account["Name"],
+        },
+        "HasValidationErrors": False,
+    }
     answer["Invoice" if kind is INVOICE else "CreditNote"] = {
-        "Type": target["Type"], kind.id: target[kind.id], kind.number: target[kind.number],
+        "Type": target["Type"],
+        kind.id: target[kind.id],
+        kind.number: target[kind.number],
         "CurrencyCode": target["CurrencyCode"],
-        "Contact": {"ContactID": contact["ContactID"], "Name": contact["Name"]}}
+        "Contact": {"ContactID": contact["ContactID"], "Name": contact["Name"]},
+    }
     return answer
 
 

@@ -1,8 +1,8 @@
 """The addresses of the accounting API.
 
-Owns: which method on which address means what, query parameters, filters, paging, and the wrapper of each
-answer. The rules behind them are in contacts.py, documents.py and payments.py. The caller holds the
-organisation's lock.
+Owns: which method on which address means what, query parameters, filters, paging, and the wrapper
+of each answer. The rules behind them are in contacts.py, documents.py and payments.py. The caller
+holds the organisation's lock.
 """
 
 import datetime
@@ -21,8 +21,11 @@ from errors import NotFound, Refusal
 _LIST = {"where", "order", "page", "pageSize", "searchTerm", "unitdp", "summaryOnly"}
 _WRITE = {"summarizeErrors", "unitdp"}
 _PARAMETERS = {
-    "Invoices": _LIST | _WRITE | {"IDs", "InvoiceNumbers", "ContactIDs", "Statuses", "includeArchived",
-                                  "createdByMyApp"},
+    "Invoices": (
+        _LIST
+        | _WRITE
+        | {"IDs", "InvoiceNumbers", "ContactIDs", "Statuses", "includeArchived", "createdByMyApp"}
+    ),
     "Contacts": _LIST | _WRITE | {"IDs", "includeArchived"},
     "CreditNotes": _LIST | _WRITE,
     "Payments": _LIST | _WRITE,
@@ -44,8 +47,11 @@ class Resources:
         if resource in _SETTINGS:
             if call.method != "GET":
                 return 501, None
-            return 200, {resource if resource != "Organisation" else "Organisations":
-                         _settings(org, resource, rest)}
+            return 200, {
+                resource if resource != "Organisation" else "Organisations": _settings(
+                    org, resource, rest
+                )
+            }
         if resource not in _PARAMETERS:
             raise NotFound
         if len(rest) == 2 and rest[1] == "History":
@@ -63,7 +69,7 @@ class Resources:
         return _write(org, resource, rest, call, fault)
 
 
-# -- settings ---------------------------------------------------------------------------------------
+# -- settings -------------------------------------------------------------------------------------
 
 _SETTINGS = {
     "Organisation": lambda org: [org.render_organisation()],
@@ -73,22 +79,29 @@ _SETTINGS = {
     "TrackingCategories": lambda org: org.tracking,
     "BrandingThemes": lambda org: org.themes,
 }
-_SETTING_KEYS = {"Accounts": ("AccountID", "Code"), "TaxRates": ("TaxType",),
-                 "TrackingCategories": ("TrackingCategoryID",), "BrandingThemes": ("BrandingThemeID",)}
+_SETTING_KEYS = {
+    "Accounts": ("AccountID", "Code"),
+    "TaxRates": ("TaxType",),
+    "TrackingCategories": ("TrackingCategoryID",),
+    "BrandingThemes": ("BrandingThemeID",),
+}
 
 
 def _settings(org, resource, rest):
     found = _SETTINGS[resource](org)
     if rest:
-        found = [one for one in found
-                 if rest[0].lower() in (str(one.get(key)).lower()
-                                        for key in _SETTING_KEYS.get(resource, ()))]
+        found = [
+            one
+            for one in found
+            if rest[0].lower()
+            in (str(one.get(key)).lower() for key in _SETTING_KEYS.get(resource, ()))
+        ]
         if not found or len(rest) > 1:
             raise NotFound
     return found
 
 
-# -- writing ----------------------------------------------------------------------------------------
+# -- writing --------------------------------------------------------------------------------------
 
 
 def _places(call):
@@ -160,8 +173,12 @@ def _allocations(org, rest, call, fault):
 
 
 def _history(org, resource, key, call):
-    records = {"Contacts": org.contacts, "Invoices": org.invoices, "CreditNotes": org.credit_notes,
-               "Payments": org.payments}[resource]
+    records = {
+        "Contacts": org.contacts,
+        "Invoices": org.invoices,
+        "CreditNotes": org.credit_notes,
+        "Payments": org.payments,
+    }[resource]
     if key.lower() not in records:
         raise Refusal(10, "The document with the supplied id was not found for this endpoint.")
     notes = org.history.setdefault(key.lower(), [])
@@ -174,13 +191,19 @@ def _history(org, resource, key, call):
         details = element.get("Details") or ""
         if not details or len(details) > _LONGEST_NOTE:
             raise Refusal(10, f"Details must have 1 to {_LONGEST_NOTE} characters.")
-        added.append({"Details": details, "Changes": "Note", "User": "System Generated",
-                      "DateUTC": jsontext.ms_time(org.stamp())})
+        added.append(
+            {
+                "Details": details,
+                "Changes": "Note",
+                "User": "System Generated",
+                "DateUTC": jsontext.ms_time(org.stamp()),
+            }
+        )
     notes.extend(added)
     return 200, {"HistoryRecords": added}
 
 
-# -- reading ----------------------------------------------------------------------------------------
+# -- reading --------------------------------------------------------------------------------------
 
 
 def _one(org, resource, key, call):
@@ -240,8 +263,12 @@ def _page(found, query):
         raise Refusal(16, "page and pageSize must be numbers") from None
     if page < 1 or not 1 <= size <= 1000:
         raise Refusal(16, "page starts at 1, pageSize is 1 to 1000")
-    return found[(page - 1) * size: page * size], {
-        "page": page, "pageSize": size, "pageCount": -(-len(found) // size), "itemCount": len(found)}
+    return found[(page - 1) * size : page * size], {
+        "page": page,
+        "pageSize": size,
+        "pageCount": -(-len(found) // size),
+        "itemCount": len(found),
+    }
 
 
 def _seconds(text):
@@ -273,10 +300,21 @@ def _contacts(org, query):
         found = [one for one in found if one["ContactStatus"] == "ACTIVE"]
     if query.get("searchTerm"):
         term = query["searchTerm"].lower()
-        found = [one for one in found if any(
-            term in (one.get(name) or "").lower()
-            for name in ("Name", "FirstName", "LastName", "EmailAddress", "ContactNumber",
-                         "CompanyNumber"))]
+        found = [
+            one
+            for one in found
+            if any(
+                term in (one.get(name) or "").lower()
+                for name in (
+                    "Name",
+                    "FirstName",
+                    "LastName",
+                    "EmailAddress",
+                    "ContactNumber",
+                    "CompanyNumber",
+                )
+            )
+        ]
     return found, partial(contacts.field, org)
 
 
@@ -289,10 +327,15 @@ def _invoices(org, query):
         ids = [one for one in numbers if ids is None or one in ids]
     if ids is None:
         pairs = _equalities(query)
-        if pairs and all(field == "InvoiceNumber" and isinstance(value, str) for field, value in pairs):
+        if pairs and all(
+            field == "InvoiceNumber" and isinstance(value, str) for field, value in pairs
+        ):
             ids = [org.invoice_by_number.get(value) for _, value in pairs]
-    found = list(org.invoices.values()) if ids is None else [
-        org.invoices[one] for one in dict.fromkeys(ids) if one in org.invoices]
+    found = (
+        list(org.invoices.values())
+        if ids is None
+        else [org.invoices[one] for one in dict.fromkeys(ids) if one in org.invoices]
+    )
     for name, key in (("ContactIDs", "ContactID"), ("Statuses", "Status")):
         if query.get(name):
             wanted = _listed(query, name)
@@ -307,8 +350,7 @@ def _notes(org, query):
 
 def _searched(found, query, number):
     term = query.get("searchTerm", "").lower()
-    return [one for one in found
-            if term in one[number].lower() or term in one["Reference"].lower()]
+    return [one for one in found if term in one[number].lower() or term in one["Reference"].lower()]
 
 
 def _payments(org, query):
@@ -316,5 +358,9 @@ def _payments(org, query):
     return list(org.payments.values()), partial(payments.field, org)
 
 
-_CANDIDATES = {"Contacts": _contacts, "Invoices": _invoices, "CreditNotes": _notes,
-               "Payments": _payments}
+_CANDIDATES = {
+    "Contacts": _contacts,
+    "Invoices": _invoices,
+    "CreditNotes": _notes,
+    "Payments": _payments,
+}

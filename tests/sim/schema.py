@@ -1,10 +1,10 @@
 """What Xero's parser accepts.
 
-Owns: for each resource the members it has, their types, the values of its enumerations, and which members
-are the answer's alone (accepted and ignored, so that a fetched document can be sent back). A body that
-breaks any of it is refused as a whole with ErrorNumber 14; texts that are too long are the element's own
-error (`too_long`). `test_sim.py` compares these tables with Xero's published specification where that is
-at hand.
+Owns: for each resource the members it has, their types, the values of its enumerations, and which
+members are the answer's alone (accepted and ignored, so that a fetched document can be sent back).
+A body that breaks any of it is refused as a whole with ErrorNumber 14; texts that are too long are
+the element's own error (`too_long`). `test_sim.py` compares these tables with Xero's published
+specification where that is at hand.
 """
 
 import re
@@ -16,7 +16,13 @@ from jsontext import parse_date
 
 STATUSES = ("DRAFT", "SUBMITTED", "DELETED", "AUTHORISED", "PAID", "VOIDED")
 NUMBER, BOOL, DATE, GUID, IGNORED, CURRENCY = (
-    "Decimal", "Boolean", "DateTime", "Guid", "ignored", "CurrencyCode")
+    "Decimal",
+    "Boolean",
+    "DateTime",
+    "Guid",
+    "ignored",
+    "CurrencyCode",
+)
 
 
 class Text:
@@ -41,94 +47,302 @@ class Many:
 
 
 _VERDICT = dict.fromkeys(
-    ("StatusAttributeString", "ValidationErrors", "Warnings", "HasErrors", "HasValidationErrors",
-     "UpdatedDateUTC", "UpdatedDateUTCString", "DateString", "DueDateString", "HasAttachments",
-     "Attachments"), IGNORED)
-_DOC_TYPE = Enum("InvoiceType", "ACCPAY", "ACCPAYCREDIT", "APOVERPAYMENT", "APPREPAYMENT", "ACCREC",
-                 "ACCRECCREDIT", "AROVERPAYMENT", "ARPREPAYMENT")
+    (
+        "StatusAttributeString",
+        "ValidationErrors",
+        "Warnings",
+        "HasErrors",
+        "HasValidationErrors",
+        "UpdatedDateUTC",
+        "UpdatedDateUTCString",
+        "DateString",
+        "DueDateString",
+        "HasAttachments",
+        "Attachments",
+    ),
+    IGNORED,
+)
+_DOC_TYPE = Enum(
+    "InvoiceType",
+    "ACCPAY",
+    "ACCPAYCREDIT",
+    "APOVERPAYMENT",
+    "APPREPAYMENT",
+    "ACCREC",
+    "ACCRECCREDIT",
+    "AROVERPAYMENT",
+    "ARPREPAYMENT",
+)
 _LINE_TYPES = Enum("LineAmountType", "Exclusive", "Inclusive", "NoTax")
 
 RESOURCES = {
     "Invoice": {
-        "Type": _DOC_TYPE, "Contact": One("Contact"), "LineItems": Many("LineItem"), "Date": DATE,
-        "DueDate": DATE, "LineAmountTypes": _LINE_TYPES, "InvoiceNumber": Text(255),
-        "Reference": Text(255), "BrandingThemeID": GUID, "Url": Text(), "CurrencyCode": CURRENCY,
-        "CurrencyRate": NUMBER, "Status": Enum("InvoiceStatus", *STATUSES), "SentToContact": BOOL,
-        "ExpectedPaymentDate": DATE, "PlannedPaymentDate": DATE, "InvoiceID": GUID,
-        "RepeatingInvoiceID": GUID, "SubTotal": NUMBER, "TotalTax": NUMBER, "Total": NUMBER,
-        **dict.fromkeys(("CISDeduction", "CISRate", "TotalDiscount", "IsDiscounted", "Payments",
-                         "Prepayments", "Overpayments", "AmountDue", "AmountPaid", "FullyPaidOnDate",
-                         "AmountCredited", "CreditNotes", "InvoiceAddresses"), IGNORED), **_VERDICT},
-    "CreditNote": {
-        "Type": Enum("CreditNoteType", "ACCPAYCREDIT", "ACCRECCREDIT"), "Contact": One("Contact"),
-        "Date": DATE, "DueDate": DATE, "Status": Enum("CreditNoteStatus", *STATUSES),
-        "LineAmountTypes": _LINE_TYPES, "LineItems": Many("LineItem"), "CurrencyCode": CURRENCY,
-        "CreditNoteID": GUID, "CreditNoteNumber": Text(255), "Reference": Text(255),
-        "CurrencyRate": NUMBER, "BrandingThemeID": GUID, "SubTotal": NUMBER, "TotalTax": NUMBER,
+        "Type": _DOC_TYPE,
+        "Contact": One("Contact"),
+        "LineItems": Many("LineItem"),
+        "Date": DATE,
+        "DueDate": DATE,
+        "LineAmountTypes": _LINE_TYPES,
+        "InvoiceNumber": Text(255),
+        "Reference": Text(255),
+        "BrandingThemeID": GUID,
+        "Url": Text(),
+        "CurrencyCode": CURRENCY,
+        "CurrencyRate": NUMBER,
+        "Status": Enum("InvoiceStatus", *STATUSES),
+        "SentToContact": BOOL,
+        "ExpectedPaymentDate": DATE,
+        "PlannedPaymentDate": DATE,
+        "InvoiceID": GUID,
+        "RepeatingInvoiceID": GUID,
+        "SubTotal": NUMBER,
+        "TotalTax": NUMBER,
         "Total": NUMBER,
-        **dict.fromkeys(("CISDeduction", "CISRate", "FullyPaidOnDate", "SentToContact",
-                         "RemainingCredit", "Allocations", "AppliedAmount", "Payments",
-                         "InvoiceAddresses"), IGNORED), **_VERDICT},
+        **dict.fromkeys(
+            (
+                "CISDeduction",
+                "CISRate",
+                "TotalDiscount",
+                "IsDiscounted",
+                "Payments",
+                "Prepayments",
+                "Overpayments",
+                "AmountDue",
+                "AmountPaid",
+                "FullyPaidOnDate",
+                "AmountCredited",
+                "CreditNotes",
+                "InvoiceAddresses",
+            ),
+            IGNORED,
+        ),
+        **_VERDICT,
+    },
+    "CreditNote": {
+        "Type": Enum("CreditNoteType", "ACCPAYCREDIT", "ACCRECCREDIT"),
+        "Contact": One("Contact"),
+        "Date": DATE,
+        "DueDate": DATE,
+        "Status": Enum("CreditNoteStatus", *STATUSES),
+        "LineAmountTypes": _LINE_TYPES,
+        "LineItems": Many("LineItem"),
+        "CurrencyCode": CURRENCY,
+        "CreditNoteID": GUID,
+        "CreditNoteNumber": Text(255),
+        "Reference": Text(255),
+        "CurrencyRate": NUMBER,
+        "BrandingThemeID": GUID,
+        "SubTotal": NUMBER,
+        "TotalTax": NUMBER,
+        "Total": NUMBER,
+        **dict.fromkeys(
+            (
+                "CISDeduction",
+                "CISRate",
+                "FullyPaidOnDate",
+                "SentToContact",
+                "RemainingCredit",
+                "Allocations",
+                "AppliedAmount",
+                "Payments",
+                "InvoiceAddresses",
+            ),
+            IGNORED,
+        ),
+        **_VERDICT,
+    },
     "LineItem": {
-        "LineItemID": GUID, "Description": Text(4000), "Quantity": NUMBER, "UnitAmount": NUMBER,
-        "ItemCode": Text(30), "AccountCode": Text(10), "AccountID": GUID, "TaxType": Text(50),
-        "TaxAmount": NUMBER, "LineAmount": NUMBER, "Tracking": Many("LineItemTracking"),
-        "DiscountRate": NUMBER, "DiscountAmount": NUMBER,
-        **dict.fromkeys(("Item", "RepeatingInvoiceID", "Taxability", "SalesTaxCodeId",
-                         "TaxBreakdown", "ValidationErrors"), IGNORED)},
-    "LineItemTracking": {"TrackingCategoryID": GUID, "TrackingOptionID": GUID, "Name": Text(100),
-                         "Option": Text(100)},
+        "LineItemID": GUID,
+        "Description": Text(4000),
+        "Quantity": NUMBER,
+        "UnitAmount": NUMBER,
+        "ItemCode": Text(30),
+        "AccountCode": Text(10),
+        "AccountID": GUID,
+        "TaxType": Text(50),
+        "TaxAmount": NUMBER,
+        "LineAmount": NUMBER,
+        "Tracking": Many("LineItemTracking"),
+        "DiscountRate": NUMBER,
+        "DiscountAmount": NUMBER,
+        **dict.fromkeys(
+            (
+                "Item",
+                "RepeatingInvoiceID",
+                "Taxability",
+                "SalesTaxCodeId",
+                "TaxBreakdown",
+                "ValidationErrors",
+            ),
+            IGNORED,
+        ),
+    },
+    "LineItemTracking": {
+        "TrackingCategoryID": GUID,
+        "TrackingOptionID": GUID,
+        "Name": Text(100),
+        "Option": Text(100),
+    },
     "Contact": {
-        "ContactID": GUID, "ContactNumber": Text(50), "AccountNumber": Text(50),
+        "ContactID": GUID,
+        "ContactNumber": Text(50),
+        "AccountNumber": Text(50),
         "ContactStatus": Enum("ContactStatus", "ACTIVE", "ARCHIVED", "GDPRREQUEST"),
-        "Name": Text(255), "FirstName": Text(255), "LastName": Text(255), "CompanyNumber": Text(50),
-        "EmailAddress": Text(255), "ContactPersons": Many("ContactPerson"),
-        "BankAccountDetails": Text(), "TaxNumber": Text(50), "AccountsReceivableTaxType": Text(),
-        "AccountsPayableTaxType": Text(), "Addresses": Many("Address"), "Phones": Many("Phone"),
-        "DefaultCurrency": CURRENCY, "SalesDefaultAccountCode": Text(),
+        "Name": Text(255),
+        "FirstName": Text(255),
+        "LastName": Text(255),
+        "CompanyNumber": Text(50),
+        "EmailAddress": Text(255),
+        "ContactPersons": Many("ContactPerson"),
+        "BankAccountDetails": Text(),
+        "TaxNumber": Text(50),
+        "AccountsReceivableTaxType": Text(),
+        "AccountsPayableTaxType": Text(),
+        "Addresses": Many("Address"),
+        "Phones": Many("Phone"),
+        "DefaultCurrency": CURRENCY,
+        "SalesDefaultAccountCode": Text(),
         "PurchasesDefaultAccountCode": Text(),
         "SalesDefaultLineAmountType": Enum("LineAmountType", "INCLUSIVE", "EXCLUSIVE", "NONE"),
         "PurchasesDefaultLineAmountType": Enum("LineAmountType", "INCLUSIVE", "EXCLUSIVE", "NONE"),
         "TaxNumberType": Enum("TaxNumberType", "SSN", "EIN", "ITIN", "ATIN"),
-        **dict.fromkeys(("MergedToContactID", "IsSupplier", "IsCustomer", "XeroNetworkKey",
-                         "SalesTrackingCategories", "PurchasesTrackingCategories",
-                         "TrackingCategoryName", "TrackingCategoryOption", "PaymentTerms",
-                         "ContactGroups", "Website", "BrandingTheme", "BatchPayments", "Discount",
-                         "Balances"), IGNORED), **_VERDICT},
-    "ContactPerson": {"FirstName": Text(255), "LastName": Text(255), "EmailAddress": Text(255),
-                      "IncludeInEmails": BOOL},
+        **dict.fromkeys(
+            (
+                "MergedToContactID",
+                "IsSupplier",
+                "IsCustomer",
+                "XeroNetworkKey",
+                "SalesTrackingCategories",
+                "PurchasesTrackingCategories",
+                "TrackingCategoryName",
+                "TrackingCategoryOption",
+                "PaymentTerms",
+                "ContactGroups",
+                "Website",
+                "BrandingTheme",
+                "BatchPayments",
+                "Discount",
+                "Balances",
+            ),
+            IGNORED,
+        ),
+        **_VERDICT,
+    },
+    "ContactPerson": {
+        "FirstName": Text(255),
+        "LastName": Text(255),
+        "EmailAddress": Text(255),
+        "IncludeInEmails": BOOL,
+    },
     "Address": {
-        "AddressType": Enum("AddressType", "POBOX", "STREET"), "AddressLine1": Text(500),
-        "AddressLine2": Text(500), "AddressLine3": Text(500), "AddressLine4": Text(500),
-        "City": Text(255), "Region": Text(255), "PostalCode": Text(50), "Country": Text(50),
-        "AttentionTo": Text(255)},
-    "Phone": {"PhoneType": Enum("PhoneType", "DEFAULT", "DDI", "MOBILE", "FAX", "OFFICE"),
-              "PhoneNumber": Text(50), "PhoneAreaCode": Text(10), "PhoneCountryCode": Text(20)},
+        "AddressType": Enum("AddressType", "POBOX", "STREET"),
+        "AddressLine1": Text(500),
+        "AddressLine2": Text(500),
+        "AddressLine3": Text(500),
+        "AddressLine4": Text(500),
+        "City": Text(255),
+        "Region": Text(255),
+        "PostalCode": Text(50),
+        "Country": Text(50),
+        "AttentionTo": Text(255),
+    },
+    "Phone": {
+        "PhoneType": Enum("PhoneType", "DEFAULT", "DDI", "MOBILE", "FAX", "OFFICE"),
+        "PhoneNumber": Text(50),
+        "PhoneAreaCode": Text(10),
+        "PhoneCountryCode": Text(20),
+    },
     "Payment": {
-        "Invoice": One("Invoice"), "CreditNote": One("CreditNote"), "Prepayment": IGNORED,
-        "Overpayment": IGNORED, "InvoiceNumber": Text(), "CreditNoteNumber": Text(),
-        "Account": One("Account"), "Code": Text(), "Date": DATE, "CurrencyRate": NUMBER,
-        "Amount": NUMBER, "BankAmount": NUMBER, "Reference": Text(255), "IsReconciled": BOOL,
-        "Status": Enum("PaymentStatus", "AUTHORISED", "DELETED"), "PaymentID": GUID,
-        **dict.fromkeys(("BatchPayment", "PaymentType", "BatchPaymentID", "BankAccountNumber",
-                         "Particulars", "Details", "HasAccount"), IGNORED), **_VERDICT},
+        "Invoice": One("Invoice"),
+        "CreditNote": One("CreditNote"),
+        "Prepayment": IGNORED,
+        "Overpayment": IGNORED,
+        "InvoiceNumber": Text(),
+        "CreditNoteNumber": Text(),
+        "Account": One("Account"),
+        "Code": Text(),
+        "Date": DATE,
+        "CurrencyRate": NUMBER,
+        "Amount": NUMBER,
+        "BankAmount": NUMBER,
+        "Reference": Text(255),
+        "IsReconciled": BOOL,
+        "Status": Enum("PaymentStatus", "AUTHORISED", "DELETED"),
+        "PaymentID": GUID,
+        **dict.fromkeys(
+            (
+                "BatchPayment",
+                "PaymentType",
+                "BatchPaymentID",
+                "BankAccountNumber",
+                "Particulars",
+                "Details",
+                "HasAccount",
+            ),
+            IGNORED,
+        ),
+        **_VERDICT,
+    },
     "Account": {
-        "AccountID": GUID, "Code": Text(10), "Name": Text(150),
-        **dict.fromkeys(("Type", "BankAccountNumber", "Status", "Description", "BankAccountType",
-                         "CurrencyCode", "TaxType", "EnablePaymentsToAccount",
-                         "ShowInExpenseClaims", "Class", "SystemAccount", "ReportingCode",
-                         "ReportingCodeName", "HasAttachments", "UpdatedDateUTC", "AddToWatchlist",
-                         "ValidationErrors"), IGNORED)},
+        "AccountID": GUID,
+        "Code": Text(10),
+        "Name": Text(150),
+        **dict.fromkeys(
+            (
+                "Type",
+                "BankAccountNumber",
+                "Status",
+                "Description",
+                "BankAccountType",
+                "CurrencyCode",
+                "TaxType",
+                "EnablePaymentsToAccount",
+                "ShowInExpenseClaims",
+                "Class",
+                "SystemAccount",
+                "ReportingCode",
+                "ReportingCodeName",
+                "HasAttachments",
+                "UpdatedDateUTC",
+                "AddToWatchlist",
+                "ValidationErrors",
+            ),
+            IGNORED,
+        ),
+    },
     "Allocation": {
-        "AllocationID": GUID, "Invoice": One("Invoice"), "Amount": NUMBER, "Date": DATE,
-        **dict.fromkeys(("Overpayment", "Prepayment", "CreditNote", "IsDeleted",
-                         "StatusAttributeString", "ValidationErrors"), IGNORED)},
-    "HistoryRecord": {"Details": Text(2500), "Changes": IGNORED, "User": IGNORED, "DateUTC": IGNORED},
+        "AllocationID": GUID,
+        "Invoice": One("Invoice"),
+        "Amount": NUMBER,
+        "Date": DATE,
+        **dict.fromkeys(
+            (
+                "Overpayment",
+                "Prepayment",
+                "CreditNote",
+                "IsDeleted",
+                "StatusAttributeString",
+                "ValidationErrors",
+            ),
+            IGNORED,
+        ),
+    },
+    "HistoryRecord": {
+        "Details": Text(2500),
+        "Changes": IGNORED,
+        "User": IGNORED,
+        "DateUTC": IGNORED,
+    },
 }
 
-WRAPPERS = {"Invoices": "Invoice", "Contacts": "Contact", "Payments": "Payment",
-            "CreditNotes": "CreditNote", "Allocations": "Allocation",
-            "HistoryRecords": "HistoryRecord"}
+WRAPPERS = {
+    "Invoices": "Invoice",
+    "Contacts": "Contact",
+    "Payments": "Payment",
+    "CreditNotes": "CreditNote",
+    "Allocations": "Allocation",
+    "HistoryRecords": "HistoryRecord",
+}
 
 
 def elements_of(body, wrapper, bare=False):
@@ -157,13 +371,20 @@ def _checked_list(value, wrapper):
 
 def _check_object(value, resource, path):
     if not isinstance(value, dict):
-        raise Refusal(14, f"Error converting value {_shown(value)} to type '{resource}'. Path '{path}'.")
+        raise Refusal(
+            14, f"Error converting value {_shown(value)} to type '{resource}'. Path '{path}'."
+        )
     members = RESOURCES[resource]
     for name, member in value.items():
         kind = members.get(name)
         if kind is None:
-            raise Refusal(14, f"Could not find member '{name}' on object of type '{resource}'. "
-                              f"Path '{path}.{name}'.")
+            raise Refusal(
+                14,
+                (
+                    f"Could not find member '{name}' on object of type '{resource}'. "
+                    f"Path '{path}.{name}'."
+                ),
+            )
         if member is not None and kind is not IGNORED:
             _check_member(member, kind, f"{path}.{name}")
 
@@ -182,7 +403,9 @@ def _check_member(value, kind, path):
     if not good:
         if name == DATE:
             raise Refusal(14, f"The string '{value}' is not a valid AllXsd value.")
-        raise Refusal(14, f"Error converting value {_shown(value)} to type '{name}'. Path '{path}'.")
+        raise Refusal(
+            14, f"Error converting value {_shown(value)} to type '{name}'. Path '{path}'."
+        )
 
 
 def _scalar(value, kind):
@@ -228,7 +451,9 @@ def too_long(element, resource):
         if value is None:
             continue
         if isinstance(kind, Text) and kind.longest and len(value) > kind.longest:
-            found.append(f"The field {name} must be a string with a maximum length of {kind.longest}.")
+            found.append(
+                f"The field {name} must be a string with a maximum length of {kind.longest}."
+            )
         elif isinstance(kind, One):
             found += too_long(value, kind.resource)
         elif isinstance(kind, Many):

@@ -11,7 +11,7 @@ from books import Organisation
 from calls import Answer, json_answer
 from clock import Clock
 from control import Control
-from errors import unauthorized
+from errors import token_expired, unauthorized
 from faults import Faults
 from idempotency import Memory
 from identity import Identity, IdentityError
@@ -39,8 +39,14 @@ class Simulator:
             for client in defaults.CLIENTS:
                 self._register(client)
             self._accounting = Accounting(
-                self.clock, self.identity, self.limits, Memory(self.clock), self.faults, self.ledger,
-                self.organisations)
+                self.clock,
+                self.identity,
+                self.limits,
+                Memory(self.clock),
+                self.faults,
+                self.ledger,
+                self.organisations,
+            )
 
     def register(self, client):
         with self._lock:
@@ -61,8 +67,12 @@ class Simulator:
         if call.segments[0] == "_sim":
             return self._control.handle(call)
         call.entry = self.ledger.open(
-            method=call.method, path=call.path, query=call.target.partition("?")[2],
-            body_sha1=call.body_sha1(), bytes=len(call.body))
+            method=call.method,
+            path=call.path,
+            query=call.target.partition("?")[2],
+            body_sha1=call.body_sha1(),
+            bytes=len(call.body),
+        )
         try:
             answer = self._route(call)
         except BaseException as error:
@@ -107,9 +117,10 @@ class Simulator:
 
     def _connections(self, call):
         token = self.identity.bearer(call.headers.get("Authorization"))
-        if token is None or self.clock.now() >= token.expires:
-            detail = "AuthenticationUnsuccessful" if token is None else "TokenExpired: token expired"
-            return json_answer(401, unauthorized(detail))
+        if token is None:
+            return json_answer(401, unauthorized("AuthenticationUnsuccessful"))
+        if self.clock.now() >= token.expires:
+            return json_answer(401, token_expired(token.expires))
         call.entry["client"] = token.client
         headers = {"X-AppMinLimit-Remaining": "9999"}
         if call.method == "GET" and len(call.segments) == 1:

@@ -1,8 +1,9 @@
 """The `where` filter of Xero's lists.
 
-Owns: parsing (`ContactNumber=="a" OR ContactNumber=="b"`, AND, brackets, comparison, Contains, StartsWith,
-EndsWith, Guid("..."), DateTime(y,m,d), true, false, null) and evaluation against a record. Texts compare
-without regard to case. A filter that cannot be read is refused with ErrorNumber 16.
+Owns: parsing (`ContactNumber=="a" OR ContactNumber=="b"`, AND, brackets, comparison, Contains,
+StartsWith, EndsWith, Guid("..."), DateTime(y,m,d), true, false, null) and evaluation against a
+record. Texts compare without regard to case. A filter that cannot be read is refused with
+ErrorNumber 16.
 """
 
 import datetime
@@ -17,14 +18,21 @@ _TOKEN = re.compile(
     | (?P<number>-?\d+(?:\.\d+)?)
     | (?P<operator>==|!=|>=|<=|>|<|=|\(|\)|,|&&|\|\|)
     | (?P<word>[A-Za-z_][A-Za-z0-9_.]*)
-    )""", re.VERBOSE)
+    )""",
+    re.VERBOSE,
+)
 _COMPARE = {
-    "==": lambda a, b: a == b, "=": lambda a, b: a == b, "!=": lambda a, b: a != b,
-    ">": lambda a, b: a > b, "<": lambda a, b: a < b,
-    ">=": lambda a, b: a >= b, "<=": lambda a, b: a <= b,
+    "==": lambda a, b: a == b,
+    "=": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+    ">": lambda a, b: a > b,
+    "<": lambda a, b: a < b,
+    ">=": lambda a, b: a >= b,
+    "<=": lambda a, b: a <= b,
 }
 _CALLS = {
-    "contains": lambda a, b: b in a, "startswith": lambda a, b: a.startswith(b),
+    "contains": lambda a, b: b in a,
+    "startswith": lambda a, b: a.startswith(b),
     "endswith": lambda a, b: a.endswith(b),
 }
 
@@ -52,7 +60,9 @@ class Test:
         try:
             return _COMPARE[self.operator](have, self.value)
         except TypeError:
-            raise Refusal(16, f"Operator '{self.operator}' incompatible with operand types") from None
+            raise Refusal(
+                16, f"Operator '{self.operator}' incompatible with operand types"
+            ) from None
 
     def equalities(self):
         return {(self.field, self.value)} if self.operator in ("==", "=") else None
@@ -66,7 +76,8 @@ class Either:
         return any(term.matches(field_of) for term in self.terms)
 
     def equalities(self):
-        """(field, value) pairs of which every match has at least one; None when there is no such set."""
+        """(field, value) pairs of which every match has at least one; None when there is no
+        such set."""
         found = set()
         for term in self.terms:
             pairs = term.equalities()
