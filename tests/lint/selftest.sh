@@ -40,6 +40,8 @@ echo '#include "service/base/json.h"' | finds includes service/sync/rules.c "may
 echo '#include "queue/grants.h"' | finds includes handlers/api.c "may not include grants"
 echo '#include "service/export/http.h"' | finds includes handlers/server.c "may not include http"
 echo '#include "handlers/console_files.h"' | finds includes service/export/export.c "may not include"
+echo '#include "service/sync/invoice_parts.h"' | finds includes service/sync/invoice_pay.c ""
+echo '#include "service/sync/invoice_parts.h"' | finds includes service/sync/rules.c "may not include"
 echo '#include "jobs.h"' | finds includes service/receiver_main.c "by the path from the top"
 echo '#include <hiredis/async.h>' | finds includes queue/jobs.c "belongs to rds"
 echo 'int x;' | finds includes queue/unheard_of.c "has no level"
