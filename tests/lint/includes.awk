@@ -1,7 +1,10 @@
 # awk -f includes.awk layers.txt FILE...: checks every #include of FILE against layers.txt.
-function base(p) {
+function base(p,    whole) {
     sub(/.*\//, "", p); sub(/\.[ch]$/, "", p)
-    return p in module ? module[p] : p
+    whole = p
+    while (!(p in level))
+        if (!sub(/_[a-z0-9]+$/, "", p)) return whole
+    return p
 }
 function bad(msg) { printf "%s:%d: %s\n", FILENAME, FNR, msg; rc = 1 }
 # Is A (a path or a name) denied B? Rules name folders ("handlers/") or single files ("grants").
@@ -16,7 +19,6 @@ function matches(path, rule) {
 FILENAME == ARGV[1] {
     if ($0 ~ /^#/ || NF == 0) next
     for (i = 3; i <= NF; i++) {
-        if ($1 == "part") module[$i] = $2
         if ($1 == "level") level[$i] = $2 + 0
         if ($1 == "deny") { who[++rules] = $2; whom[rules] = $i }
         if ($1 == "only") owner[$2] = $i
