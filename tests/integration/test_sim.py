@@ -1045,8 +1045,9 @@ def test_the_date_of_a_locked_invoice_is_named(sim):
     sim.pay(me, 5)
     body = {"Invoices": [{"InvoiceID": me, "Date": "2026-11-02"}]}
     found = sim.xero("POST", "Invoices" + EACH, body).json["Invoices"][0]
-    assert messages(found)[1] == (
-        "Date cannot be changed on an invoice that has payment or credit notes allocated to it."
+    assert (
+        messages(found)[1]
+        == "Date cannot be changed on an invoice that has payment or credit notes allocated to it."
     )
 
 
@@ -1424,6 +1425,9 @@ def test_body_too_large(sim):
         ({"fault": "status", "status": 503}, 0),
         ({"fault": "status", "status": 502, "when": "after"}, 1),
         ({"fault": "malformed"}, 1),
+        ({"fault": "malformed", "body": "<html>"}, 1),
+        ({"fault": "delay", "delay_ms": 1}, 1),
+        ({"fault": "delay", "delay_ms": 1, "when": "after"}, 1),
     ],
 )
 def test_faults(sim, fault, stored):
@@ -1501,6 +1505,26 @@ def test_held_calls(sim, when, abandon, stored):
     thread.join(10)
     assert isinstance(replies[0], ConnectionResetError) if abandon else replies[0].status == 200
     assert len(sim.control("GET", "books")["contacts"]) == stored
+
+
+def test_of_many_threads_one_gets_the_number(sim):
+    contact = sim.contact()
+    made = []
+
+    def worker(name):
+        for index in range(10):
+            shared = sim.invoice(contact, InvoiceNumber=f"SAME-{index}", Reference=name)
+            made.append(shared["StatusAttributeString"])
+            assert messages(sim.invoice(contact, InvoiceNumber=f"{name}-{index}")) == []
+
+    threads = [threading.Thread(target=worker, args=(f"T{index}",)) for index in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert (made.count("OK"), made.count("ERROR")) == (10, 30)
+    numbers = [one["InvoiceNumber"] for one in sim.control("GET", "books")["invoices"]]
+    assert len(numbers) == len(set(numbers)) == 50
 
 
 def test_hang_is_let_go_by_clearing_faults(sim):

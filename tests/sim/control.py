@@ -36,7 +36,7 @@ class Control:
         return json_answer(200, {"ok": True} if result is None else _texts(result))
 
     def _org(self, tenant):
-        return self._sim.organisations[tenant or self._sim.first_tenant()]
+        return self._sim.organisations[tenant.lower() if tenant else self._sim.first_tenant()]
 
     # -- looking ----------------------------------------------------------------------------------
 
