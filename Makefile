@@ -59,8 +59,7 @@ PROGRAMS := $(patsubst service/%_main.c,%,$(wildcard service/*_main.c))
 PRODUCT  := $(sort $(OBJ-receiver) $(OBJ-worker))
 UNIT     := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 FUZZERS  := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
-C_FILES  := $(wildcard $(foreach d,service/base service/sync service/export service queue handlers \
-          tests/unit tests/fuzz tests/bench,$(d)/*.c $(d)/*.h))
+C_FILES   = $(shell find service queue handlers tests -name '*.[ch]')
 
 .PHONY: all run test unit integration lint analyze format format-check sanitize fuzz coverage image
 .PHONY: install help clean setup-build setup-run setup-test

@@ -10,6 +10,6 @@ void redisFree(struct redisContext *c);
 void freeReplyObject(void *reply);
 __attribute__((malloc(freeReplyObject, 1))) void *redisCommand(struct redisContext *c,
                                                                const char *format, ...);
-__attribute__((malloc(freeReplyObject, 1))) void *
-redisCommandArgv(struct redisContext *c, int argc, const char **argv,
-                 const __SIZE_TYPE__ *argvlen);
+__attribute__((malloc(freeReplyObject, 1))) void *redisCommandArgv(struct redisContext *c, int argc,
+                                                                   const char **argv,
+                                                                   const __SIZE_TYPE__ *argvlen);
