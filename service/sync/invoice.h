@@ -1,7 +1,7 @@
 /*
- * invoice: neutral order + the store's document settings + what was exported before -> the documents
- * Xero should hold, or problems with catalogue ids; and those documents as Xero's JSON. Xero's own
- * arithmetic is reproduced before anything is sent. Pure: no I/O, no clock.
+ * invoice: neutral order + the store's document settings + what was exported before -> the
+ * documents Xero should hold, or problems with catalogue ids; and those documents as Xero's JSON.
+ * Xero's own arithmetic is reproduced before anything is sent. Pure: no I/O, no clock.
  */
 #pragma once
 
@@ -76,7 +76,8 @@ struct inv_invoice {
 };
 
 struct inv_payment {
-    struct str mark;    /* transaction id, or "order" for the one payment of a paid order */
+    struct str mark;    /* transaction id, or "order" for the one payment of a paid order ("order-2"
+                         * for what a partly paid one paid later) */
     struct str account; /* code */
     char date[11];
     struct money amount;
@@ -105,7 +106,7 @@ struct inv_problem {
 /* What Xero was last seen to hold for this order. */
 struct inv_known {
     bool has_invoice;
-    struct str invoice_id, invoice_number, invoice_hash; /* hash of what was last written */
+    struct str invoice_id, invoice_number, invoice_hash; /* "" if it was adopted without one */
     bool voided;
     struct money invoice_total;
     const struct inv_payment *payments; /* made by us: mark and amount count */
@@ -118,11 +119,15 @@ struct inv_known {
 
 /* What Xero should hold. */
 struct inv_wanted {
-    bool nothing;      /* no document at all (cancelled before anything existed) */
+    /* Nothing to do but what PROBLEMS say: cancelled before anything existed or after we booked its
+     * payment (then only its refunds follow), or nothing is left of it. */
+    bool nothing;
     bool void_invoice; /* the invoice should be voided (or deleted, if a draft) */
     struct inv_invoice invoice;
+    /* Of what the order says: lines, amounts, taxes. Not of mappings, dates and texts, which an
+     * invoice keeps once it is written. To be handed back as inv_known.invoice_hash. */
     char invoice_hash[17];
-    bool invoice_differs; /* INVOICE is not what was last written */
+    bool invoice_differs; /* INVOICE is to be written: there is none yet */
     struct inv_contact contact;
     const struct inv_payment *payments; /* all that should exist, made already or not */
     size_t payment_count;
@@ -132,8 +137,10 @@ struct inv_wanted {
 };
 
 /* Builds what Xero should hold. ERR_OK also when there are problems: a problem of the invoice means
- * that nothing may be sent for the order; one of a payment leaves the invoice standing. ORDER_LINK is
- * the shop's page of the order, written into the invoice's Url. Memory from ARENA. */
+ * that nothing may be sent for the order; one of a payment or credit note leaves the invoice
+ * standing. ORDER_LINK is the shop's page of the order, written into the invoice's Url (the caller
+ * gives another where that contains "xero"). Memory from ARENA; texts are borrowed from the order,
+ * the settings and KNOWN. Errors: ERR_OVERFLOW, ERR_CURRENCY for amounts that cannot be added. */
 enum err inv_build(const struct order *o, const struct inv_settings *s,
                    const struct inv_known *known, const char *order_link, struct arena *arena,
                    struct inv_wanted *out, struct errinfo *info) MUST_CHECK;

@@ -28,9 +28,10 @@ struct opt_store {
 /* Reads {"settings":{...},"mappings":{...}} (other members are ignored) over the defaults; BASE
  * (may be NULL) is an earlier such document whose members stand where DOC has none (PATCH).
  * ADDED_DAY is the default of start_date. PREFIX_DEFAULT is the default of prefix.
- * All faults are collected in ERRORS (memory from ARENA); ERR_RANGE if there is any. CANONICAL gets
- * the complete document, every field with its value, as it is stored and shown. Texts of OUT live in
- * ARENA. */
+ * A list or a map counts as one field: it is replaced as a whole.
+ * All faults, at most 100, are collected in ERRORS (memory from ARENA); ERR_RANGE if there is any.
+ * CANONICAL gets the complete document, every field with its value, as it is stored and shown;
+ * nothing after an error. Texts of OUT live in ARENA. */
 enum err opt_read(const struct js_value *doc, const struct js_value *base, const char *added_day,
                   struct str prefix_default, struct arena *arena, struct opt_store *out,
                   struct opt_errors *errors, struct buf *canonical) MUST_CHECK;

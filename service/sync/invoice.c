@@ -1,0 +1,342 @@
+#include "service/sync/invoice.h"
+
+#include <stdio.h>
+
+#include "service/base/crypto.h"
+#include "service/sync/invoice_parts.h"
+
+#define MAX_NUMBER 255
+#define MAX_CONTENT (8u << 20)
+
+const char *inv_doc_text(enum inv_doc d)
+{
+    static const char *const texts[] = {
+        [INV_DOC_INVOICE] = "Sales invoice",
+        [INV_DOC_CREDIT_NOTE] = "Credit note",
+        [INV_DOC_PAYMENT] = "Payment",
+        [INV_DOC_CONTACT] = "Contact",
+    };
+
+    return texts[d];
+}
+
+/* ---- problems ---- */
+
+void inv_fail(struct inv_work *w, enum inv_doc doc, const char *catalogue, const char *fmt, ...)
+{
+    char text[1024];
+    struct str s;
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    s = str_cut(str_of(text), sizeof text);
+    for (size_t i = 0; i < w->problem_count; i++)
+        if (str_eq(w->problems[i].text, s))
+            return;
+    if (w->problem_count == w->problem_room) {
+        size_t room = w->problem_room ? 2 * w->problem_room : 4;
+        struct inv_problem *rows = arena_array(w->arena, room, sizeof *rows);
+
+        if (w->problem_count > 0)
+            memcpy(rows, w->problems, w->problem_count * sizeof *rows);
+        w->problems = rows;
+        w->problem_room = room;
+    }
+    w->problems[w->problem_count++] = (struct inv_problem){doc, catalogue, arena_str(w->arena, s)};
+}
+
+struct str inv_find(const struct inv_map *map, struct str key, bool nocase)
+{
+    for (size_t i = 0; i < map->count && key.n > 0; i++)
+        if (nocase ? str_eq_nocase(map->pairs[i].key, key) : str_eq(map->pairs[i].key, key))
+            return map->pairs[i].value;
+    return (struct str){NULL, 0};
+}
+
+/* ---- kinds of orders that are not supported yet ---- */
+
+static void refuse_kinds(struct inv_work *w)
+{
+    const struct order *o = w->o;
+    bool removed = false, channel = false, duty = o->duties.units != 0, fee = o->fees.units != 0;
+
+    for (size_t i = 0; i < o->line_count; i++) {
+        const struct ord_line *line = &o->lines[i];
+
+        removed = removed || line->removed != 0;
+        duty = duty || line->kind == ORD_DUTY;
+        fee = fee || line->kind == ORD_FEE;
+        for (size_t j = 0; j < line->tax_count; j++)
+            channel = channel || (line->taxes[j].channel_liable && line->taxes[j].amount.units);
+        if (line->quantity < 0)
+            inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
+                     "This order contains a line with a negative quantity, which is not "
+                     "supported.");
+    }
+    if (removed)
+        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
+                 "Lines were removed from this order by an edit. Edited orders are not "
+                 "supported yet.");
+    if (channel)
+        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
+                 "A marketplace collects tax of this order. Tax that a marketplace remits "
+                 "is not supported yet.");
+    if (duty)
+        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
+                 "This order contains duties. Duties are not supported yet.");
+    if (fee)
+        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
+                 "This order contains additional fees. Additional fees are not supported "
+                 "yet.");
+    if (o->cash_rounding.units != 0)
+        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
+                 "This order was paid in cash with rounding. Cash rounding is not "
+                 "supported yet.");
+}
+
+static void refuse_refunds(struct inv_work *w)
+{
+    for (size_t i = 0; i < w->o->refund_count; i++) {
+        const struct ord_refund *r = &w->o->refunds[i];
+
+        if (r->has_money)
+            inv_fail(w, INV_DOC_CREDIT_NOTE, "unsupported-kind",
+                     "%s %s of this order was refunded on %s (refund %.*s). Refunds are not "
+                     "supported yet.",
+                     mon_text(r->amount).z, w->o->currency,
+                     r->day[0] ? r->day
+                               : "a day "
+                                 "that is not known",
+                     STR_FMT(r->id));
+    }
+}
+
+/* ---- the invoice's head ---- */
+
+/* The prefix and the order's name without a leading "#" (which would have to be escaped in every
+ * link). A comma separates numbers in Xero's look-up, so it becomes a hyphen. */
+static struct str make_number(struct inv_work *w)
+{
+    struct str name = str_trim(w->o->name), prefix = w->s->prefix;
+    char *number = NULL;
+
+    if (name.n > 1 && *name.p == '#')
+        name = (struct str){name.p + 1, name.n - 1};
+    if (name.n == 0)
+        name = w->o->id;
+    number = arena_printf(w->arena, "%.*s%.*s", STR_FMT(prefix), STR_FMT(name));
+    for (char *p = number; *p; p++)
+        if (*p == ',')
+            *p = '-';
+        else if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+    if (strlen(number) > MAX_NUMBER)
+        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
+                 "The invoice number would have %zu bytes, and Xero takes %d.", strlen(number),
+                 MAX_NUMBER);
+    return str_of(number);
+}
+
+static struct str make_reference(struct inv_work *w)
+{
+    struct str rest = w->s->reference;
+    struct buf b = BUF_CAP(4096);
+    struct str out;
+
+    while (rest.n > 0) {
+        if (str_starts(rest, STR("{name}"))) {
+            buf_add_str(&b, w->o->name);
+            str_split(&rest, '}');
+        } else if (str_starts(rest, STR("{po_number}"))) {
+            buf_add_str(&b, w->o->po_number);
+            str_split(&rest, '}');
+        } else {
+            buf_addc(&b, *rest.p);
+            rest = (struct str){rest.p + 1, rest.n - 1};
+        }
+    }
+    out = arena_str(w->arena, str_trim(str_cut(str_trim(buf_str(&b)), LIM_NAME)));
+    buf_free(&b);
+    return out;
+}
+
+static void make_dates(struct inv_work *w, struct inv_invoice *inv)
+{
+    const struct order *o = w->o;
+    const char *day = "";
+    int64_t days = o->due_days >= 0 ? o->due_days : w->s->due_days;
+
+    if (w->s->invoice_date == INV_DATE_PAID)
+        day = w->known->paid_day;
+    else if (w->s->invoice_date == INV_DATE_FULFILLED)
+        day = o->fulfilled_day;
+    if (day[0])
+        memcpy(inv->date, day, sizeof inv->date);
+    else if (!ord_day(str_of(o->processed_at), inv->date) &&
+             !ord_day(str_of(o->created_at), inv->date))
+        memcpy(inv->date, o->state.created_day, sizeof inv->date);
+
+    if (o->due_day[0])
+        memcpy(inv->due_date, o->due_day, sizeof inv->due_date);
+    else if (!ord_day_add(inv->date, days, inv->due_date))
+        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
+                 "This order says no day that an invoice could "
+                 "have: it has neither processed_at nor "
+                 "created_at.");
+    if (strcmp(inv->due_date, inv->date) < 0)
+        memcpy(inv->due_date, inv->date, sizeof inv->due_date);
+}
+
+/* Xero refuses a link with its own name in it; without the link the invoice could not be told from
+ * a stranger's after a lost answer. */
+static struct str make_url(struct inv_work *w, const char *order_link)
+{
+    struct str link = str_of(order_link), rest = link;
+
+    for (; rest.n >= 4; rest = (struct str){rest.p + 1, rest.n - 1})
+        if (str_eq_nocase((struct str){rest.p, 4}, STR("xero")))
+            inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
+                     "Xero refuses links that contain its name, and this order's is %.*s.",
+                     STR_FMT(str_cut(link, 300)));
+    return arena_str(w->arena, link);
+}
+
+static enum err make_invoice(struct inv_work *w, const char *order_link, struct inv_invoice *inv)
+{
+    *inv = (struct inv_invoice){
+        .number = make_number(w),
+        .reference = make_reference(w),
+        .url = make_url(w, order_link),
+        .inclusive = w->o->taxes_included,
+        .status = w->s->status,
+        .branding_theme = w->s->branding_theme,
+    };
+    memcpy(inv->currency, w->o->currency, sizeof inv->currency);
+    make_dates(w, inv);
+    refuse_kinds(w);
+    return inv_make_lines(w, inv);
+}
+
+/* What the order says that its invoice is made of. Mappings, dates and texts are not in it: an
+ * invoice that was written keeps those, whatever the settings become. */
+static enum err hash_content(const struct order *o, char hash[17])
+{
+    struct buf b = BUF_CAP(MAX_CONTENT);
+    enum err e;
+
+    buf_printf(&b, "%s %d %s %s %s %s", o->currency, o->taxes_included, mon_text(o->total).z,
+               mon_text(o->tip).z, mon_text(o->duties).z, mon_text(o->fees).z);
+    for (size_t i = 0; i < o->line_count; i++) {
+        const struct ord_line *line = &o->lines[i];
+
+        buf_printf(&b, "\n%d %.*s %lld %lld %s %s", (int)line->kind, STR_FMT(line->id),
+                   (long long)line->quantity, (long long)line->removed, mon_text(line->price).z,
+                   mon_text(line->discount).z);
+        for (size_t j = 0; j < line->tax_count; j++)
+            buf_printf(&b, " %s", mon_text(line->taxes[j].amount).z);
+    }
+    e = buf_check(&b);
+    if (e == ERR_OK)
+        cry_short_hash(buf_str(&b), hash);
+    buf_free(&b);
+    return e;
+}
+
+/* ---- the whole ---- */
+
+static bool has_invoice_problem(const struct inv_work *w)
+{
+    for (size_t i = 0; i < w->problem_count; i++)
+        if (w->problems[i].doc == INV_DOC_INVOICE)
+            return true;
+    return false;
+}
+
+/* The invoice is in Xero. It stays as it was written, whatever stands in the way of making it anew,
+ * unless the order's lines are another and may be followed. */
+static void meet_known(struct inv_work *w, struct inv_wanted *out)
+{
+    const struct inv_known *known = w->known;
+    bool has_hash = known->invoice_hash.n > 0; /* not of an invoice that was adopted without it */
+    bool same = !has_hash || str_eq(known->invoice_hash, str_of(out->invoice_hash));
+
+    w->problem_count = 0;
+    if (known->voided) {
+        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
+                 "The invoice %.*s was voided in Xero, and the order is not cancelled. "
+                 "Making another invoice for it is not supported yet.",
+                 STR_FMT(known->invoice_number));
+        return;
+    }
+    if (!same && known->lines_may_change) {
+        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
+                 "The order's lines changed after its export as %.*s. Following such "
+                 "changes is not supported yet.",
+                 STR_FMT(known->invoice_number));
+        return;
+    }
+    if (known->invoice_number.n > 0)
+        out->invoice.number = known->invoice_number;
+    if (strcmp(known->invoice_total.currency, w->o->currency) == 0)
+        out->invoice.total = known->invoice_total;
+    if (has_hash)
+        (void)snprintf(out->invoice_hash, sizeof out->invoice_hash, "%.*s",
+                       STR_FMT(known->invoice_hash));
+}
+
+/* A cancellation voids the invoice that nothing was paid on, and makes no document by itself. */
+static void meet_cancelled(struct inv_work *w, struct inv_wanted *out)
+{
+    const struct inv_known *known = w->known;
+
+    if (!known->has_invoice || known->voided) {
+        out->nothing = true;
+    } else if (known->payment_count == 0) {
+        out->void_invoice = true;
+    } else {
+        out->nothing = true;
+        refuse_refunds(w);
+    }
+}
+
+enum err inv_build(const struct order *o, const struct inv_settings *s,
+                   const struct inv_known *known, const char *order_link, struct arena *arena,
+                   struct inv_wanted *out, struct errinfo *info)
+{
+    struct inv_work w = {.o = o, .s = s, .known = known, .arena = arena, .info = info};
+    enum err e = ERR_OK;
+
+    *out = (struct inv_wanted){.nothing = false};
+    inv_make_contact(&w, &out->contact);
+    if (o->state.cancelled) {
+        meet_cancelled(&w, out);
+        goto out;
+    }
+    if (o->state.nothing_left && !known->has_invoice) {
+        out->nothing = true;
+        goto out;
+    }
+    e = hash_content(o, out->invoice_hash);
+    if (e == ERR_OK)
+        e = make_invoice(&w, order_link, &out->invoice);
+    if (e != ERR_OK)
+        goto out;
+    if (known->has_invoice)
+        meet_known(&w, out);
+    else
+        out->invoice_differs = true;
+    if (!has_invoice_problem(&w)) {
+        e = inv_make_payments(&w, out);
+        refuse_refunds(&w);
+    }
+out:
+    out->problems = w.problems;
+    out->problem_count = w.problem_count;
+    if (e != ERR_OK && info->text[0] == '\0')
+        err_ignore(err_set(info, e, "The amounts of order %.*s cannot be added up: %s.",
+                           STR_FMT(o->name), err_text(e)),
+                   "the code is returned below");
+    return e;
+}

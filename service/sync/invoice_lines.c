@@ -1,0 +1,464 @@
+/*
+ * DESIGN: an order's line becomes a draft (what the shop says), gets its account and tax type, then
+ * Xero's arithmetic is done on it: amount = round(quantity x unit - discount), tax of that amount
+ * by the line's own rate. Where the shop's tax is another, TaxAmount is sent. Then the sums have to
+ * meet the order's total; a few minor units go into a rounding line, more is a problem.
+ */
+#include "service/sync/invoice.h"
+
+#include <stdlib.h>
+
+#include "service/sync/invoice_parts.h"
+
+#define MAX_DESCRIPTION 4000
+
+#define RETURN_IF(e)                                                                               \
+    do {                                                                                           \
+        enum err failed_ = (e);                                                                    \
+        if (failed_ != ERR_OK)                                                                     \
+            return failed_;                                                                        \
+    } while (0)
+
+/* A line of the order with what the shop says of it. */
+struct draft {
+    const struct ord_line *from; /* NULL: the order's tips as one amount */
+    struct inv_line line;
+    struct rate rate;      /* sum of its taxes' rates; 0 when untaxed */
+    struct money shop_tax; /* of the whole line, at Xero's decimals */
+};
+
+/* The terms of the order's total, for the sentence that says they do not add up. */
+struct terms {
+    struct money goods, discounts, shipping, tips, tax;
+};
+
+struct lines {
+    struct inv_work *w;
+    struct inv_invoice *inv;
+    struct draft *drafts;
+    size_t draft_count;
+    struct inv_line *out;
+    size_t out_count;
+    struct terms terms;
+};
+
+static enum err add_to(struct money *sum, struct money m)
+{
+    return mon_add(*sum, m, sum);
+}
+
+static struct money zero(const struct lines *l)
+{
+    return mon_zero(l->w->o->currency);
+}
+
+/* ---- tax types ---- */
+
+static int compare_titles(const void *a, const void *b)
+{
+    const struct str *x = a, *y = b;
+    int c = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
+
+    return c != 0 ? c : (x->n > y->n) - (x->n < y->n);
+}
+
+/* "County tax + State tax": the titles of the taxes that took part, sorted. */
+static struct str joined_titles(const struct ord_line *from, struct arena *arena)
+{
+    struct str *titles = arena_array(arena, from->tax_count + 1, sizeof *titles);
+    size_t n = 0;
+    char *joined = NULL;
+
+    for (size_t i = 0; i < from->tax_count; i++)
+        if (from->taxes[i].amount.units != 0)
+            titles[n++] = from->taxes[i].title.n ? from->taxes[i].title : STR("(no title)");
+    qsort(titles, n, sizeof *titles, compare_titles);
+    for (size_t i = 0; i < n; i++)
+        joined = joined ? arena_printf(arena, "%s + %.*s", joined, STR_FMT(titles[i]))
+                        : arena_printf(arena, "%.*s", STR_FMT(titles[i]));
+    return str_of(joined);
+}
+
+/* The tax type of a draft; a problem with title and rate if none is mapped. */
+static struct str tax_type_of(struct lines *l, const struct draft *d)
+{
+    const struct inv_settings *s = l->w->s;
+    struct str titles, type;
+    struct mon_text rate = mon_rate_text(d->rate);
+
+    if (d->shop_tax.units == 0) {
+        if (s->tax_exempt.n == 0)
+            inv_fail(l->w, INV_DOC_INVOICE, "tax-unmapped",
+                     "[TaxCode exempt] is not mapped to an accounting tax: \"%.*s\" has no "
+                     "tax, and mappings.taxes.exempt is not set.",
+                     STR_FMT(d->line.description));
+        return s->tax_exempt;
+    }
+    titles = joined_titles(d->from, l->w->arena);
+    type = inv_find(&s->tax_by_title, titles, false);
+    if (type.n == 0)
+        type = inv_find(&s->tax_by_rate, str_of(rate.z), false);
+    if (type.n == 0)
+        type = inv_find(&s->tax_by_country, l->w->o->country, true);
+    if (type.n == 0)
+        type = s->tax_default;
+    if (type.n == 0)
+        inv_fail(l->w, INV_DOC_INVOICE, "tax-unmapped",
+                 "[TaxCode %.*s] is not mapped to an accounting tax: map the title "
+                 "\"%.*s\" (mappings.taxes.by_title) or the rate %s "
+                 "(mappings.taxes.by_rate).",
+                 STR_FMT(titles), STR_FMT(titles), rate.z);
+    return type;
+}
+
+/* ---- accounts ---- */
+
+/* A product's account: the most special mapping wins. */
+static struct str product_account(const struct inv_settings *s, const struct ord_line *from)
+{
+    struct str account = inv_find(&s->account_by_sku, from->sku, false);
+
+    if (account.n == 0)
+        account = inv_find(&s->account_by_vendor, from->vendor, false);
+    if (account.n == 0)
+        account = inv_find(&s->account_by_product_type, from->product_type, false);
+    return account.n ? account : s->account_default;
+}
+
+static struct str account_of(struct lines *l, const struct draft *d)
+{
+    const struct inv_settings *s = l->w->s;
+    enum ord_line_kind kind = d->from ? d->from->kind : ORD_TIP;
+    struct str account = s->account_default;
+
+    switch (kind) {
+    case ORD_PRODUCT:
+        account = product_account(s, d->from);
+        break;
+    case ORD_SHIPPING:
+        account = s->account_shipping.n ? s->account_shipping : s->account_default;
+        break;
+    case ORD_TIP:
+        account = s->account_tips;
+        if (account.n == 0)
+            inv_fail(l->w, INV_DOC_INVOICE, "unsupported-kind",
+                     "This order contains a tip. Tips are supported only once an account "
+                     "is mapped for them (mappings.accounts.tips).");
+        return account;
+    case ORD_GIFT_CARD:
+        account = s->account_gift_cards;
+        if (account.n == 0)
+            inv_fail(l->w, INV_DOC_INVOICE, "unsupported-kind",
+                     "This order sells a gift card. Gift cards are supported only once an "
+                     "account is mapped for them (mappings.accounts.gift_cards).");
+        else if (d->shop_tax.units != 0)
+            inv_fail(l->w, INV_DOC_INVOICE, "unsupported-kind",
+                     "This order sells a gift card with tax. Taxed gift cards are not "
+                     "supported yet.");
+        return account;
+    case ORD_DUTY:
+    case ORD_FEE:
+        break; /* refused before this */
+    }
+    if (account.n == 0)
+        inv_fail(l->w, INV_DOC_INVOICE, "account-invalid",
+                 "No account is mapped for \"%.*s\" (mappings.accounts.default).",
+                 STR_FMT(d->line.description));
+    return account;
+}
+
+/* ---- drafts ---- */
+
+static struct str description_of(const struct ord_line *from)
+{
+    struct str s = str_trim(from->title);
+
+    if (s.n == 0)
+        s = str_trim(from->sku);
+    if (s.n == 0)
+        s = from->kind == ORD_SHIPPING ? STR("Shipping") : STR("Item");
+    return str_cut(s, MAX_DESCRIPTION);
+}
+
+/* What the shop says of one line; the terms of the total are counted at full precision. */
+static enum err draft_line(struct lines *l, const struct ord_line *from, struct draft *d)
+{
+    struct terms *t = &l->terms;
+    struct money gross, tax = zero(l);
+
+    *d = (struct draft){.from = from};
+    d->line.description = description_of(from);
+    d->line.quantity = from->quantity;
+    d->line.unit = from->price;
+    RETURN_IF(mon_round(from->discount, INV_DECIMALS, &d->line.discount));
+    for (size_t i = 0; i < from->tax_count; i++) {
+        const struct ord_tax *one = &from->taxes[i];
+
+        if (one->amount.units != 0)
+            d->rate.units += one->rate.units;
+        RETURN_IF(add_to(&tax, one->amount));
+    }
+    RETURN_IF(mon_round(tax, INV_DECIMALS, &d->shop_tax));
+    if (d->shop_tax.units == 0)
+        d->rate.units = 0;
+
+    RETURN_IF(mon_mul(from->price, from->quantity, &gross));
+    RETURN_IF(add_to(&t->tax, tax));
+    RETURN_IF(add_to(&t->discounts, from->discount));
+    return add_to(from->kind == ORD_SHIPPING ? &t->shipping
+                  : from->kind == ORD_TIP    ? &t->tips
+                                             : &t->goods,
+                  gross);
+}
+
+/* Tips are told twice, as lines and as one amount. The lines are used where they come to that
+ * amount, else the amount alone: it is the one that the total is made of. */
+static enum err draft_all(struct lines *l)
+{
+    const struct order *o = l->w->o;
+    struct money tips = zero(l), tip = {0};
+    bool tip_lines;
+
+    l->drafts = arena_array(l->w->arena, o->line_count + 1, sizeof *l->drafts);
+    for (size_t i = 0; i < o->line_count; i++) {
+        if (o->lines[i].kind != ORD_TIP)
+            continue;
+        RETURN_IF(mon_mul(o->lines[i].price, o->lines[i].quantity, &tip));
+        RETURN_IF(add_to(&tips, tip));
+        RETURN_IF(mon_sub(tips, o->lines[i].discount, &tips));
+    }
+    tip_lines = tips.units == o->tip.units;
+    for (size_t i = 0; i < o->line_count; i++) {
+        if (o->lines[i].quantity == 0 || (o->lines[i].kind == ORD_TIP && !tip_lines))
+            continue;
+        RETURN_IF(draft_line(l, &o->lines[i], &l->drafts[l->draft_count++]));
+    }
+    if (!tip_lines && o->tip.units != 0) {
+        l->drafts[l->draft_count++] = (struct draft){
+            .line = {.description = STR("Tip"), .quantity = 1, .unit = o->tip, .discount = zero(l)},
+            .shop_tax = zero(l),
+        };
+        RETURN_IF(add_to(&l->terms.tips, o->tip));
+    }
+    return ERR_OK;
+}
+
+/* ---- Xero's arithmetic ---- */
+
+static enum err xero_amount(const struct inv_line *line, struct money *out)
+{
+    struct money gross;
+
+    RETURN_IF(mon_mul(line->unit, line->quantity, &gross));
+    RETURN_IF(mon_sub(gross, line->discount, &gross));
+    return mon_round(gross, INV_DECIMALS, out);
+}
+
+static enum err xero_tax(const struct lines *l, struct money amount, struct rate r,
+                         struct money *out)
+{
+    return l->inv->inclusive ? mon_tax_in(amount, r, INV_DECIMALS, out)
+                             : mon_tax_on(amount, r, INV_DECIMALS, out);
+}
+
+/* Gives LINE, whose tax by Xero is in place, the tax WANTED where that differs. Xero refuses a tax
+ * larger than its line. */
+static void want_tax(struct lines *l, struct inv_line *line, struct money wanted)
+{
+    if (line->tax.units == wanted.units || l->w->s->tax_amounts_never)
+        return;
+    line->tax = wanted;
+    line->send_tax = true;
+    if (mon_cmp(mon_abs(wanted), mon_abs(line->amount)) > 0 ||
+        (wanted.units != 0 && (wanted.units < 0) != (line->amount.units < 0)))
+        inv_fail(l->w, INV_DOC_INVOICE, "tax-does-not-reconcile",
+                 "The shop's tax on \"%.*s\" is %s, which Xero does not take on a line of "
+                 "%s %s.",
+                 STR_FMT(line->description), mon_text(wanted).z, mon_text(line->amount).z,
+                 l->w->o->currency);
+}
+
+static enum err finish_line(struct lines *l, struct draft *d)
+{
+    d->line.account = account_of(l, d);
+    d->line.tax_type = tax_type_of(l, d);
+    RETURN_IF(xero_amount(&d->line, &d->line.amount));
+    RETURN_IF(xero_tax(l, d->line.amount, d->rate, &d->line.tax));
+    want_tax(l, &d->line, d->shop_tax);
+    l->out[l->out_count++] = d->line;
+    return ERR_OK;
+}
+
+/* ---- discounts as lines of their own ---- */
+
+/* A line without its discount. What its tax is then larger than the shop's, the discount's line has
+ * to take back: *BACK, a negative amount. */
+static enum err finish_undiscounted(struct lines *l, struct draft *d, struct money *back)
+{
+    struct inv_line line;
+
+    d->line.account = account_of(l, d);
+    d->line.tax_type = tax_type_of(l, d);
+    line = d->line;
+    line.discount = zero(l);
+    RETURN_IF(xero_amount(&line, &line.amount));
+    RETURN_IF(xero_tax(l, line.amount, d->rate, &line.tax));
+    RETURN_IF(mon_sub(d->shop_tax, line.tax, back));
+    l->out[l->out_count++] = line;
+    return ERR_OK;
+}
+
+/* One negative line for the discounts of each tax type and rate. */
+static enum err finish_with_discount_lines(struct lines *l)
+{
+    struct draft *groups = arena_array(l->w->arena, l->draft_count + 1, sizeof *groups);
+    size_t count = 0;
+
+    for (size_t i = 0; i < l->draft_count; i++) {
+        struct draft *d = &l->drafts[i], *g = groups;
+        struct money back;
+
+        if (d->line.discount.units == 0) {
+            RETURN_IF(finish_line(l, d));
+            continue;
+        }
+        RETURN_IF(finish_undiscounted(l, d, &back));
+        while (g < groups + count &&
+               (!str_eq(g->line.tax_type, d->line.tax_type) || g->rate.units != d->rate.units))
+            g++;
+        if (g == groups + count) {
+            count++;
+            *g = (struct draft){
+                .line = {.description = STR("Discount"),
+                         .quantity = 1,
+                         .unit = zero(l),
+                         .discount = zero(l),
+                         .account = l->w->s->account_discounts,
+                         .tax_type = d->line.tax_type},
+                .rate = d->rate,
+                .shop_tax = zero(l),
+            };
+        }
+        RETURN_IF(mon_sub(g->line.unit, d->line.discount, &g->line.unit));
+        RETURN_IF(add_to(&g->shop_tax, back));
+    }
+    if (count > 0 && l->w->s->account_discounts.n == 0)
+        inv_fail(l->w, INV_DOC_INVOICE, "account-invalid",
+                 "No account is mapped for discounts (mappings.accounts.discounts).");
+    for (size_t i = 0; i < count; i++) {
+        struct inv_line *line = &groups[i].line;
+
+        RETURN_IF(xero_amount(line, &line->amount));
+        RETURN_IF(xero_tax(l, line->amount, groups[i].rate, &line->tax));
+        want_tax(l, line, groups[i].shop_tax);
+        l->out[l->out_count++] = *line;
+    }
+    return ERR_OK;
+}
+
+/* ---- the invariant ---- */
+
+/* How far sums may be apart: rounding_limit of the smallest amounts that the currency has in Xero.
+ * Where the shop counts in a third decimal, which Xero does not have, each line's amount and tax
+ * may be half a cent off as well. */
+static struct money tolerance(const struct lines *l)
+{
+    struct money m = mon_minor(l->w->o->currency);
+    const int64_t cent = MON_SCALE / 100;
+
+    if (m.units < cent)
+        m.units = cent * (l->w->s->rounding_limit + (int64_t)l->out_count + 1);
+    else
+        m.units *= l->w->s->rounding_limit;
+    return m;
+}
+
+static void fail_total(struct lines *l, struct money sum, struct money total)
+{
+    const struct terms *t = &l->terms;
+
+    inv_fail(l->w, INV_DOC_INVOICE, "total-does-not-reconcile",
+             "The order's total is %s %s, but its parts come to %s: lines %s, discounts "
+             "-%s, shipping %s, tips %s, tax %s%s.",
+             mon_text(total).z, l->w->o->currency, mon_text(sum).z, mon_text(t->goods).z,
+             mon_text(t->discounts).z, mon_text(t->shipping).z, mon_text(t->tips).z,
+             mon_text(t->tax).z, l->inv->inclusive ? " (included)" : "");
+}
+
+static void add_rounding_line(struct lines *l, struct money rest)
+{
+    const struct inv_settings *s = l->w->s;
+
+    if (s->account_rounding.n == 0)
+        inv_fail(l->w, INV_DOC_INVOICE, "account-invalid",
+                 "The lines differ from the order's total by %s %s, and no account is "
+                 "mapped for rounding (mappings.accounts.rounding).",
+                 mon_text(rest).z, l->w->o->currency);
+    if (s->tax_exempt.n == 0)
+        inv_fail(l->w, INV_DOC_INVOICE, "tax-unmapped",
+                 "[TaxCode exempt] is not mapped to an accounting tax: the rounding line "
+                 "of %s %s has no tax, and mappings.taxes.exempt is not set.",
+                 mon_text(rest).z, l->w->o->currency);
+    l->out[l->out_count++] = (struct inv_line){
+        .description = STR("Rounding"),
+        .quantity = 1,
+        .unit = rest,
+        .discount = zero(l),
+        .account = s->account_rounding,
+        .tax_type = s->tax_exempt,
+        .amount = rest,
+        .tax = zero(l),
+    };
+}
+
+static enum err check_sums(struct lines *l)
+{
+    const struct order *o = l->w->o;
+    struct money sum = zero(l), tax = zero(l), total, shop_tax, rest, tax_rest;
+    struct money limit = tolerance(l);
+
+    for (size_t i = 0; i < l->out_count; i++) {
+        RETURN_IF(add_to(&sum, l->out[i].amount));
+        RETURN_IF(add_to(&tax, l->out[i].tax));
+    }
+    if (!l->inv->inclusive)
+        RETURN_IF(add_to(&sum, tax));
+    RETURN_IF(mon_round(o->total, INV_DECIMALS, &total));
+    RETURN_IF(mon_round(o->total_tax, INV_DECIMALS, &shop_tax));
+    RETURN_IF(mon_sub(total, sum, &rest));
+    RETURN_IF(mon_sub(shop_tax, tax, &tax_rest));
+    l->inv->total = total;
+    l->inv->total_tax = tax;
+    if (mon_cmp(mon_abs(tax_rest), limit) > 0)
+        inv_fail(l->w, INV_DOC_INVOICE, "tax-does-not-reconcile",
+                 "The order's tax is %s %s, but the tax of its lines comes to %s in Xero.",
+                 mon_text(o->total_tax).z, o->currency, mon_text(tax).z);
+    if (mon_cmp(mon_abs(rest), limit) > 0)
+        fail_total(l, sum, o->total);
+    else if (rest.units != 0)
+        add_rounding_line(l, rest);
+    return ERR_OK;
+}
+
+enum err inv_make_lines(struct inv_work *w, struct inv_invoice *inv)
+{
+    struct lines l = {.w = w, .inv = inv};
+
+    l.terms = (struct terms){zero(&l), zero(&l), zero(&l), zero(&l), zero(&l)};
+    RETURN_IF(draft_all(&l));
+    /* Room for a discount line beside each line, and the rounding line. */
+    l.out = arena_array(w->arena, 2 * l.draft_count + 1, sizeof *l.out);
+    if (w->s->discount_lines) {
+        RETURN_IF(finish_with_discount_lines(&l));
+    } else {
+        for (size_t i = 0; i < l.draft_count; i++)
+            RETURN_IF(finish_line(&l, &l.drafts[i]));
+    }
+    if (l.out_count == 0)
+        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind", "This order has no lines to invoice.");
+    else
+        RETURN_IF(check_sums(&l));
+    inv->lines = l.out;
+    inv->line_count = l.out_count;
+    return ERR_OK;
+}
