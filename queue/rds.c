@@ -286,7 +286,8 @@ static enum err connected(struct rds *r, struct errinfo *info)
     fcntl(r->c->fd, F_SETFD, FD_CLOEXEC);
     if (redisSetTimeout(r->c, answer_wait) != REDIS_OK)
         return broken(r, info);
-    redisEnableKeepAlive(r->c);
+    if (!a->unix_path)
+        redisEnableKeepAlive(r->c); /* on a unix socket this marks the connection as broken */
     r->fresh = true;
     return login(r, info);
 }
