@@ -13,16 +13,19 @@ struct tsk_task {
     char id[37];
     char kind[32];      /* "client": credentials typed in for a connection */
     struct str input;   /* JSON */
+    int64_t attempt;    /* 1 at the first lease; what tells one lease from the next */
     struct arena arena; /* private */
 };
 
 /* Adds one; ID gets its id. */
 enum err tsk_add(struct rds *r, const char *kind, struct str input, char id[37],
                  struct errinfo *info) MUST_CHECK;
-/* The next task for LEASE_MS. ERR_NOT_FOUND: none. Free with tsk_free. */
+/* The next task for LEASE_MS. ERR_NOT_FOUND: none. Free with tsk_free. A task whose worker died five
+ * times is failed instead of handed out. */
 enum err tsk_lease(struct rds *r, int64_t lease_ms, struct tsk_task *out,
                    struct errinfo *info) MUST_CHECK;
-/* Ends it with STATUS ("done", "failed") and RESULT (JSON). */
+/* Ends it with STATUS ("done", "failed") and RESULT (JSON); its input goes. ERR_LOST: the lease ended
+ * and somebody else has it, or has ended it. */
 enum err tsk_done(struct rds *r, const struct tsk_task *t, const char *status, struct str result,
                   struct errinfo *info) MUST_CHECK;
 void tsk_free(struct tsk_task *t);

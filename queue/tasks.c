@@ -1,0 +1,71 @@
+#include "queue/tasks.h"
+
+#include "service/base/crypto.h"
+#include <stdio.h>
+#include <string.h>
+
+enum err tsk_add(struct rds *r, const char *kind, struct str input, char id[37],
+                 struct errinfo *info)
+{
+    struct rds_reply *reply = NULL;
+    enum err e = ERR_OK;
+
+    cry_uuid(id);
+    e = rds_script(r, "task_add", (struct str[]){str_of(id), str_of(kind), input}, 3, &reply, info);
+    rds_free(reply);
+    return e;
+}
+
+enum err tsk_lease(struct rds *r, int64_t lease_ms, struct tsk_task *out, struct errinfo *info)
+{
+    struct rds_reply *reply = NULL;
+    struct rds_args args;
+    enum err e = ERR_OK;
+
+    *out = (struct tsk_task){0};
+    rds_args_init(&args, &out->arena);
+    rds_argi(&args, lease_ms);
+    e = rds_script(r, "task_lease", args.v, args.n, &reply, info);
+    if (e != ERR_OK)
+        goto out;
+    if (rds_len(reply) == 0) {
+        e = err_set(info, ERR_NOT_FOUND, "No task waits.");
+        goto out;
+    }
+    snprintf(out->id, sizeof out->id, "%.*s", STR_FMT(rds_text(rds_at(reply, 0))));
+    snprintf(out->kind, sizeof out->kind, "%.*s", STR_FMT(rds_text(rds_at(reply, 1))));
+    out->input = arena_str(&out->arena, rds_text(rds_at(reply, 2)));
+    out->attempt = rds_int(rds_at(reply, 3));
+out:
+    rds_free(reply);
+    if (e != ERR_OK)
+        tsk_free(out);
+    return e;
+}
+
+enum err tsk_done(struct rds *r, const struct tsk_task *t, const char *status, struct str result,
+                  struct errinfo *info)
+{
+    struct rds_reply *reply = NULL;
+    struct arena arena = {0};
+    struct rds_args args;
+    enum err e = ERR_OK;
+
+    rds_args_init(&args, &arena);
+    rds_argz(&args, t->id);
+    rds_argi(&args, t->attempt);
+    rds_argz(&args, status);
+    rds_arg(&args, result);
+    e = rds_script(r, "task_done", args.v, args.n, &reply, info);
+    if (e == ERR_OK && rds_int(reply) != 1)
+        e = err_set(info, ERR_LOST, "Task %s is no longer this worker's.", t->id);
+    rds_free(reply);
+    arena_free(&arena);
+    return e;
+}
+
+void tsk_free(struct tsk_task *t)
+{
+    arena_free(&t->arena);
+    *t = (struct tsk_task){0};
+}
