@@ -44,12 +44,18 @@ struct set_cache;
 /* KEYS (borrowed for the cache's life; NULL: secrets stay closed) opens the secrets. MAX stores. */
 struct set_cache *set_cache_new(const struct cry_keys *keys, size_t max);
 void set_cache_free(struct set_cache *c);
+/* The clock in ms that the cache goes by, monotonic unless a test gives its own. Before any use. */
+void set_cache_clock(struct set_cache *c, int64_t (*now_ms)(void));
 
 /* The store, from the cache or from Redis. REFRESH reads Redis again unless that was done for this
  * store within the last second. ERR_NOT_FOUND: no such store (a tombstone is found, with `deleted`).
  * Unknown ids are remembered for a second, so that strangers cannot make us ask Redis each time. */
 enum err set_store_get(struct set_cache *c, struct rds *r, const char *platform, const char *id,
                        bool refresh, struct set_store **out, struct errinfo *info) MUST_CHECK;
+/* The store at another version than SEEN, which Redis has just said is out of date: from the cache if
+ * it has one already, else from Redis, at once (the second's rest of REFRESH is for strangers). */
+enum err set_store_renew(struct set_cache *c, struct rds *r, const char *platform, const char *id,
+                         int64_t seen, struct set_store **out, struct errinfo *info) MUST_CHECK;
 void set_store_put(struct set_store *s);
 
 /* What a store is to become. */
@@ -64,10 +70,13 @@ struct set_store_write {
 };
 /* Stores it and bumps the version. ERR_CONFLICT: another change came between, or the connection may
  * not be changed while orders of the store wait (INFO says which); ERR_NOT_FOUND: no such
- * connection. */
+ * connection; ERR_RANGE: not a store's platform and id; ERR_TOO_BIG: a secret over 4 KiB. VERSION
+ * may be NULL. */
 enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct set_store_write *w,
                         int64_t *version, struct errinfo *info) MUST_CHECK;
-/* Leaves a tombstone: secrets and settings go, waiting orders are withdrawn. ERR_NOT_FOUND. */
+/* Leaves a tombstone: secrets and settings go, then waiting orders are withdrawn and failed ones leave
+ * the list, in chunks. ERR_NOT_FOUND: there is none, or none any more (what an earlier call had to
+ * leave undone is done first). */
 enum err set_store_delete(struct rds *r, const char *platform, const char *id, const char *who,
                           struct errinfo *info) MUST_CHECK;
 /* Keys ("shopify/x") of all live stores, sorted, in ARENA. */
@@ -106,6 +115,9 @@ struct set_conn_write {
     const char *who;
 };
 /* Creates or replaces; status stays as it is (after an uninstall it begins anew). ERR_CONFLICT:
- * another tenant than before without FORCE. *CREATED may be NULL. */
+ * another tenant than before without FORCE; ERR_MISSING: a client_id that is new without its secret,
+ * or a secret without a client_id; ERR_RANGE: not a connection's name. An error after which the
+ * connection is stored and only its secret is not yet with a worker is mended by the same call
+ * again. *CREATED may be NULL. */
 enum err set_conn_save(struct rds *r, const struct cry_keys *keys, const struct set_conn_write *w,
                        bool *created, struct errinfo *info) MUST_CHECK;
