@@ -29,7 +29,8 @@ HARD := -O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protectio
         -fcf-protection=full -fno-common -fPIE -Wframe-larger-than=8192
 LDHARD := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
 # gcc's flow warnings misread the checks that the sanitizers insert; the release build has them on.
-san-gcc := -Wno-null-dereference -Wno-maybe-uninitialized -Wno-stringop-overflow
+san-gcc := -Wno-null-dereference -Wno-maybe-uninitialized -Wno-stringop-overflow \
+        -Wno-format-truncation -Wno-array-bounds
 SAN := -O1 -fno-omit-frame-pointer $(san-$(COMPILER))
 flags-release  := $(HARD)
 flags-asan     := $(SAN) -fsanitize=address,undefined -fno-sanitize-recover=all
