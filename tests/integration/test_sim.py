@@ -495,6 +495,10 @@ def refused(contact="", **fields):
         (b'{"Invoices":[{"Type":"ACCREC","Type":"ACCREC"}]}', 14),
         (b'{"Invoices":[{"CurrencyRate":NaN}]}', 14),
         (b'{"Invoices":', 14),
+        (b'{"Invoices":[{"Reference":"\\ud800"}]}', 14),
+        (b"[" * 100000, 14),
+        (refused(Date="0001-01-01T00:00:00+14:00"), 14),
+        (refused(LineItems=[line(UnitAmount=10**15)]), 14),
         ({}, 17),
         ({"Invoices": []}, 17),
         ([], 17),
@@ -1410,6 +1414,15 @@ def test_gzip_both_ways(sim):
     assert (
         reply.headers["Content-Encoding"] == "gzip" and reply.json["Contacts"][0]["Name"] == "Ann"
     )
+
+
+def test_a_length_that_is_none(sim):
+    connection = http.client.HTTPConnection(sim.address, timeout=10)
+    connection.putrequest("PUT", API + "Contacts")
+    connection.putheader("Content-Length", "ten")
+    connection.endheaders()
+    assert connection.getresponse().status == 400
+    connection.close()
 
 
 def test_body_too_large(sim):

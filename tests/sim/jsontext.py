@@ -34,9 +34,15 @@ def parse(data):
     """Bytes or text to Python; raises ValueError on anything that is not strict JSON in UTF-8."""
     if isinstance(data, (bytes, bytearray)):
         data = bytes(data).decode("utf-8")
-    return json.loads(
-        data, parse_float=Decimal, parse_constant=_constant, object_pairs_hook=_object
-    )
+    try:
+        value = json.loads(
+            data, parse_float=Decimal, parse_constant=_constant, object_pairs_hook=_object
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if "\\ud" in data.lower():
+        text(value).encode()  # half of a surrogate pair is no text: UnicodeEncodeError
+    return value
 
 
 def text(value):
@@ -99,6 +105,13 @@ def date_string(day):
 def parse_date(value):
     """The calendar day a date member means, as Xero takes it: a time with an offset is moved to UTC
     first, so it may be the day before. Raises ValueError."""
+    try:
+        return _day(value)
+    except OverflowError:
+        raise ValueError(value) from None
+
+
+def _day(value):
     match = _MS_DATE.match(value)
     if match:
         return _EPOCH + datetime.timedelta(milliseconds=int(match.group(1)))

@@ -34,7 +34,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         error = sys.exc_info()[1]
-        if not isinstance(error, (ConnectionError, TimeoutError, ValueError)):
+        if not isinstance(error, (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
 
@@ -46,7 +46,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """The ledger is the log."""
 
     def _handle(self):
-        body = self._read_body()
+        try:
+            body = self._read_body()
+        except ValueError:  # a length that is none
+            self._send(Answer(400), close=True)
+            return
         if body is None:
             self._send(Answer(413), close=True)
             return

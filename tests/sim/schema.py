@@ -25,6 +25,9 @@ NUMBER, BOOL, DATE, GUID, IGNORED, CURRENCY = (
 )
 
 
+_LARGEST_EXPONENT = 15  # numbers from 10^15 are refused: no amount is that large
+
+
 class Text:
     def __init__(self, longest=None):
         self.longest = longest
@@ -414,7 +417,11 @@ def _scalar(value, kind):
     if isinstance(kind, Enum):
         return kind.name, value in kind.values
     if kind == NUMBER:
-        return kind, isinstance(value, (int, Decimal)) and not isinstance(value, bool)
+        return kind, (
+            isinstance(value, (int, Decimal))
+            and not isinstance(value, bool)
+            and Decimal(value).adjusted() < _LARGEST_EXPONENT
+        )
     if kind == BOOL:
         return kind, isinstance(value, bool)
     if kind == GUID:
