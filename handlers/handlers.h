@@ -1,7 +1,8 @@
 /*
- * handlers: what the server hands to a handler and what a handler answers, and the handlers. A handler
- * gets bytes and fills an answer; it never touches a socket and never checks a permission (that is a
- * column of the route table). Handlers run on any of the server's threads at the same time.
+ * handlers: what the server hands to a handler and what a handler answers, and the handlers. A
+ * handler gets bytes and fills an answer; it never touches a socket and never checks a permission
+ * (that is a column of the route table). Handlers run on any of the server's threads at the same
+ * time.
  */
 #pragma once
 
@@ -34,13 +35,14 @@ struct srv_req {
     const void *conn;    /* private to server */
 };
 
-/* Value of a request header, any case; {NULL,0} if absent; cut off beyond LIM_HEADER: then absent. */
+/* Value of a request header, any case; {NULL,0} if absent; cut off beyond LIM_HEADER: then
+ * absent. */
 struct str srv_header(const struct srv_req *req, const char *name);
-/* Decoded value of the first query parameter of that name in the request's arena; {NULL,0} if absent
- * or not well formed. */
+/* Decoded value of the first query parameter of that name in the request's arena; {NULL,0} if
+ * absent or not well formed. */
 struct str srv_query(const struct srv_req *req, const char *name);
-/* Segment I (from 0) of the request's path: 2 of /api/v1/stores/shopify is "stores"; {NULL,0} behind
- * the last. Borrowed. */
+/* Segment I (from 0) of the request's path: 2 of /api/v1/stores/shopify is "stores"; {NULL,0}
+ * behind the last. Borrowed. */
 struct str srv_segment(const struct srv_req *req, int i);
 /* Undoes %XX (and '+' for a blank where PLUS). False, and nothing appended, for an escape that is
  * cut off or no hex, for NUL and control characters, and for what is not UTF-8. */

@@ -18,12 +18,12 @@
 
 /* DESIGN. civetweb gives each connection a thread and reads the header; the rest is here. What it
  * really does about slow clients (1.15, read and measured):
- * - REQUEST_MS without the first byte, or with an unfinished header: closed, the latter after a 400.
- *   A header that trickles in is closed after at most twice that. There is no shorter limit for the
- *   first byte alone.
+ * - REQUEST_MS without the first byte, or with an unfinished header: closed, the latter after a
+ *   400. A header that trickles in is closed after at most twice that. There is no shorter limit
+ *   for the first byte alone.
  * - A body has no limit of its own: mg_read returns only when all that was asked for is there, and
- *   each byte that comes starts the clock anew. So a thread of ours, the watch, shuts the sockets of
- *   requests that are past their deadline, which makes mg_read return.
+ *   each byte that comes starts the clock anew. So a thread of ours, the watch, shuts the sockets
+ *   of requests that are past their deadline, which makes mg_read return.
  * - With all threads busy, further connections are accepted into a queue and wait there.
  * - mg_stop drops answers that are being written, so srv_stop lets requests finish before it. */
 
@@ -320,9 +320,9 @@ static bool read_framing(struct exchange *x)
     return lengths + encodings <= 1;
 }
 
-/* Whether the connection may be used again. A request that does not say how long its body is ends its
- * connection, so that nothing behind it can be taken for a request: civetweb stops reading the header
- * at a folded line, so what said it may have been behind that. */
+/* Whether the connection may be used again. A request that does not say how long its body is ends
+ * its connection, so that nothing behind it can be taken for a request: civetweb stops reading the
+ * header at a folded line, so what said it may have been behind that. */
 static bool may_keep(const struct exchange *x)
 {
     struct str wish = str_of(mg_get_header(x->mg, "Connection"));

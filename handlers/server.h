@@ -1,12 +1,12 @@
 /*
  * server: the only file that knows civetweb. Listeners, the route table (method, path, permission,
  * body limit, handler), reading bodies within caps and deadlines, bearer tokens with two roles,
- * answering, and the drain. Knows no business.
- * srv_start and srv_stop are called by main; everything else runs on civetweb's threads.
+ * answering, and the drain. Knows no business. srv_start and srv_stop are called by main;
+ * everything else runs on civetweb's threads.
  *
- * Ways of stopping: once `draining` of the environment is set every answer closes its connection, and
- * readiness is 503, but all is still served; srv_stop refuses what comes then with 503, lets requests
- * that have begun finish, at most until its deadline, and closes.
+ * Ways of stopping: once `draining` of the environment is set every answer closes its connection,
+ * and readiness is 503, but all is still served; srv_stop refuses what comes then with 503, lets
+ * requests that have begun finish, at most until its deadline, and closes.
  */
 #pragma once
 
@@ -14,7 +14,8 @@
 
 enum srv_role { SRV_PUBLIC, SRV_SUPPORT, SRV_ADMIN };
 
-/* PATH: exact; {} stands for any one segment, as in "/api/v1/stores/{}/{}". METHOD NULL: any (then the handler looks). The table ends with path NULL. */
+/* PATH: exact; {} stands for any one segment, as in "/api/v1/stores/{}/{}". METHOD NULL: any (then
+ * the handler looks). The table ends with path NULL. */
 struct srv_route {
     const char *method;
     const char *path;
@@ -44,13 +45,14 @@ struct srv_listener {
 
 struct srv;
 
-/* Starts one listener; L's texts, routes and tokens are borrowed until it has stopped. ERR_CONFIG: the address cannot be bound (INFO says which and why). */
+/* Starts one listener; L's texts, routes and tokens are borrowed until it has stopped. ERR_CONFIG:
+ * the address cannot be bound (INFO says which and why). */
 enum err srv_start(const struct srv_listener *l, struct srv_env *env, struct srv **out,
                    struct errinfo *info) MUST_CHECK;
 /* The port it listens on. */
 int srv_port(const struct srv *s);
-/* Stops taking requests, waits at most DEADLINE_MS for those in progress, closes, frees. True if all
- * of them were answered; if not, those still run and nothing is freed: the process must end. */
+/* Stops taking requests, waits at most DEADLINE_MS for those in progress, closes, frees. True if
+ * all of them were answered; if not, those still run and nothing is freed: the process must end. */
 bool srv_stop(struct srv *s, int deadline_ms) MUST_CHECK;
 
 /* ---- what needs no socket, for the tests ---- */
