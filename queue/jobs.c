@@ -288,6 +288,7 @@ static void read_record(const struct rds_reply *record, struct job_order *o, str
     o->paid_day = arena_str(arena, rds_field(record, "paid"));
     o->lines = str_eq(rds_field(record, "lines"), STR("1"));
     o->byhand = str_eq(rds_field(record, "byhand"), STR("1"));
+    o->doubt = str_eq(rds_field(record, "doubt"), STR("1"));
     o->docs = arena_array(arena, rds_len(record) / 2 + 1, sizeof *o->docs);
     for (size_t i = 0; i + 1 < rds_len(record); i += 2) {
         struct str name = rds_text(rds_at(record, i));

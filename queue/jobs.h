@@ -17,6 +17,7 @@
  *   paid     day it was first seen paid       wh    hash of what failed; dis  hash dismissed
  *   fg       its group on the failed list     ff    when it first failed
  *   byhand   1: exported by hand              inx   tenant that holds its invoice
+ *   doubt    1: a call's outcome was never learnt: look before anything is sent
  *   pend     1: stored data that no decision to export has covered yet
  *   doc:<d>  a document in Xero as JSON, e.g. doc:invoice, doc:pay:<mark>, doc:contact
  */
@@ -94,6 +95,7 @@ struct job_order {
     struct str name, link, paid_day;
     bool lines;
     bool byhand;
+    bool doubt;            /* look in Xero before anything is sent for it */
     struct job_part *parts;
     size_t part_count;
     struct job_part *docs; /* name without "doc:", body JSON */

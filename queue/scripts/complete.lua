@@ -12,7 +12,7 @@ local fenced = 0
 
 local function done(O, key, taken, synced, settled_lines)
   redis.call('HSET', key, 'st', 'done', 'drev', taken)
-  redis.call('HDEL', key, 'tok', 'att', 'dth', 'sus', 'byhand', 'ff', 'wh', 'dis')
+  redis.call('HDEL', key, 'tok', 'att', 'dth', 'sus', 'byhand', 'ff', 'wh', 'dis', 'doubt')
   if settled_lines then redis.call('HDEL', key, 'lines') end
   if synced then redis.call('ZADD', P .. 'synced:' .. C, now, O) end
   at_rest(O)

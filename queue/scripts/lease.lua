@@ -16,8 +16,10 @@ local function orders_of(batch)
   return list
 end
 
-local function poison(C, O)
+-- CALLED: a call's answer is missing, so whoever exports the order next has to look first.
+local function poison(C, O, called)
   local o = redis.call('HMGET', P .. 'order:' .. O, 'name')
+  if called then redis.call('HSET', P .. 'order:' .. O, 'doubt', '1') end
   redis.call('HDEL', P .. 'order:' .. O, 'tok')
   fail(C, O, '"failed_export":"Sales invoice","exported_item":' .. cjson.encode(o[1] or '') ..
     ',"export_error":["Three workers died while exporting this order alone."],"catalogue":["poison"]',
@@ -28,7 +30,7 @@ end
 
 -- A worker died. Its batch is suspected in ever smaller parts, so that one poisonous order cannot fail
 -- healthy ones: only a death while leased alone counts.
-local function suspect(C, list)
+local function suspect(C, list, called)
   if #list > 1 then
     for _, x in ipairs(list) do
       redis.call('HSET', P .. 'order:' .. x[1], 'sus', math.floor(#list / 2))
@@ -38,7 +40,7 @@ local function suspect(C, list)
   if #list == 0 or redis.call('HINCRBY', P .. 'order:' .. list[1][1], 'dth', 1) < POISON then
     return false
   end
-  poison(C, list[1][1])
+  poison(C, list[1][1], called)
   return true
 end
 
@@ -68,7 +70,7 @@ local function take_over(C, old)
   end
   local b = redis.call('HMGET', batch, 'key', 'settles', 'split')
   redis.call('ZREM', P .. 'leases:' .. C, old)
-  local dead = not b[3] and suspect(C, list)
+  local dead = not b[3] and suspect(C, list, b[1])
   if dead or #list == 0 or not b[1] then
     redis.call('DEL', batch)
     if not dead then

@@ -1,0 +1,429 @@
+"""The queue's scripts against a model: random events, leases, deaths, pauses and mending by hand, from
+a seed; then everything is drained and the books of a small model of Xero are audited. SEEDS=n runs
+more of them; a failure names its seed, and SEED=n runs that one alone."""
+
+import os
+import random
+import uuid
+
+import pytest
+
+from lib import PREFIX, ROOT, RedisError
+
+SCRIPTS = ROOT / "queue" / "scripts"
+CONNECTIONS = ["acme", "bolt", "corp"]
+
+
+def script(name):
+    first, _, rest = (SCRIPTS / f"{name}.lua").read_text().partition("\n")
+    return first + "\n" + (SCRIPTS / "lib.lua").read_text() + rest
+
+
+class Queue:
+    """The scripts, called as the programs call them."""
+
+    def __init__(self, redis):
+        self.redis = redis.call
+        self.texts = {n: script(n) for n in ("ingest", "lease", "permit", "complete", "resync", "dismiss",
+                                             "conn_state", "sweep")}
+
+    def run(self, name, *argv):
+        return self.redis("EVAL", self.texts[name], 1, PREFIX, *argv)
+
+    def reset(self):
+        self.redis("FLUSHALL")
+        for c in CONNECTIONS:
+            self.redis("SADD", PREFIX + "conns", c)
+            self.redis("HSET", f"{PREFIX}conn:{c}", "status", "active", "tenant", "T" + c)
+            self.redis("HSET", f"{PREFIX}store:shopify/{c}", "version", "1", "connection", c)
+
+    def ingest(self, order, decision="Epaid", stamp="1", delivery="", body=b"x", in_xero=None, part="order",
+               unusable="", on="1"):
+        c = order.split("/")[1]
+        return [x.decode() for x in self.run(
+            "ingest", order, f"shopify/{c}", "1", c, delivery, "updated", stamp and stamp.zfill(35), part, body,
+            on, decision, "Saccounting_invoice_off", in_xero or decision, "#" + order[-3:], "", "", "", unusable,
+            unusable and "unusable-order")]
+
+    def lease(self, n=50, ms=60000):
+        token = uuid.uuid4().hex
+        row = self.run("lease", token, ms, n)
+        return None if not row[0] else Lease(self, token, row)
+
+    def kill(self, lease):
+        """The worker is gone: its lease's time is over."""
+        self.redis("ZADD", f"{PREFIX}leases:{lease.c}", 0, lease.token)
+        if self.redis("HGET", f"{PREFIX}conn:{lease.c}", "status") == b"active":
+            self.redis("ZADD", PREFIX + "due", 0, lease.c)
+
+    def record(self, order):
+        return {k: v.decode(errors="replace") for k, v in self.redis.hash(PREFIX + "order:" + order).items()}
+
+
+class Lease:
+    def __init__(self, queue, token, row):
+        self.queue, self.token = queue, token
+        text = [x.decode() for x in row[:8]]
+        self.c, self.settling = text[0], text[1] == "1"
+        self.kind, self.bytes, self.key, self.meta = text[2:6]
+        self.age, self.look_up = int(text[6]), text[7] == "1"
+        self.orders = {row[i].decode(): row[i + 1].decode() for i in range(8, len(row), 2)}
+
+    def permit(self, key="", meta="", updates=(), answered=False, call=True):
+        flat = [x for u in updates for x in (u[0], u[1], "S", u[2])]
+        row = self.queue.run("permit", self.c, self.token, 60000, int(answered), -1, int(call), "invoices",
+                             "bytes", key, meta, len(updates), *flat)
+        return row[0].decode()
+
+    def complete(self, outcome, updates=(), hold=0, delay=0):
+        """OUTCOME: order -> done|retry|again|failed."""
+        flat = [x for u in updates for x in (u[0], u[1], "S", u[2])]
+        rows = []
+        for order, result in outcome.items():
+            row = '"failed_export":"Sales invoice","exported_item":"x","export_error":["no"],"catalogue":["lock-date"]'
+            rows += [order, result, delay, row if result == "failed" else "", "lock-date", "", 1, 1, "h"]
+        return self.queue.run("complete", self.c, self.token, hold, "why" if hold else "", -1, len(updates), *flat,
+                              len(outcome), *rows)
+
+
+@pytest.fixture
+def queue(redis):
+    q = Queue(redis)
+    q.reset()
+    return q
+
+
+class Xero:
+    """Commits a keyed request once; an order must be made once."""
+
+    def __init__(self):
+        self.keys, self.made = set(), {}
+
+    def create(self, key, orders):
+        if key not in self.keys:
+            self.keys.add(key)
+            for order in orders:
+                assert order not in self.made, f"{order} was exported twice"
+                self.made[order] = uuid.uuid4().hex
+
+
+class World:
+    def __init__(self, queue, seed):
+        self.q, self.r, self.xero = queue, random.Random(seed), Xero()
+        self.stamps, self.wanted = {}, set()
+
+    def event(self):
+        c = self.r.choice(CONNECTIONS)
+        order = f"shopify/{c}/{self.r.randrange(8):03d}"
+        newest = self.stamps.get(order, 0)
+        stamp = newest + 1 if self.r.random() < 0.7 else self.r.randint(1, max(1, newest))
+        self.stamps[order] = max(newest, stamp)
+        if self.r.random() < 0.8:
+            self.q.ingest(order, "Epaid", str(stamp))
+            self.wanted.add(order)
+        else:
+            self.q.ingest(order, "Sunpaid", str(stamp))
+
+    def settle(self, lease):
+        """Finds out what a dead worker's call came to; returns the updates."""
+        orders = lease.meta.split(",")
+        if not lease.look_up:
+            if lease.permit(lease.key, lease.meta) != "go":
+                return None
+            self.xero.create(lease.key, orders)
+        return [(o, "doc:invoice", self.xero.made[o]) for o in orders if o in self.xero.made]
+
+    def work(self, crash=0.3, fail=0.1):
+        lease = self.q.lease(self.r.choice([1, 3, 50]))
+        if not lease:
+            return False
+        updates, dies = [], lambda: self.r.random() < crash
+        if lease.settling:
+            updates = self.settle(lease)
+            if updates is None:
+                lease.complete({o: "again" for o in lease.orders}) if not lease.key else self.q.kill(lease)
+                return True
+        if dies():
+            self.q.kill(lease)
+            return True
+        updates += [(o, "doc:invoice", self.xero.made[o]) for o in lease.orders
+                    if "doubt" in self.q.record(o) and o in self.xero.made]
+        known = {u[0] for u in updates}
+        new = [o for o in lease.orders if o not in known and "doc:invoice" not in self.q.record(o)]
+        if new:
+            key = uuid.uuid4().hex
+            if lease.permit(key, ",".join(new), updates, answered=True) != "go":
+                lease.complete({o: "again" for o in lease.orders})
+                return True
+            updates = []
+            if dies():  # before the call
+                self.q.kill(lease)
+                return True
+            self.xero.create(key, new)
+            if dies():  # after the call, before its answer is recorded
+                self.q.kill(lease)
+                return True
+            updates = [(o, "doc:invoice", self.xero.made[o]) for o in new]
+        roll = self.r.random
+        lease.complete({o: "failed" if roll() < fail else "retry" if roll() < fail else "done"
+                        for o in lease.orders}, updates)
+        return True
+
+    def step(self):
+        roll, c = self.r.random(), self.r.choice(CONNECTIONS)
+        if roll < 0.5:
+            self.event()
+        elif roll < 0.9:
+            self.work()
+        elif roll < 0.93:
+            self.q.run("conn_state", c, "paused", "test")
+        elif roll < 0.97:
+            self.q.run("conn_state", c, "active", "test")
+        else:
+            self.mend(c)
+
+    def mend(self, c):
+        failed = [x.decode() for x in self.q.redis("ZRANGE", f"{PREFIX}failed:{c}", 0, -1)]
+        if failed:
+            self.q.run("resync", c, "test", *failed)
+
+    def drain(self):
+        for _ in range(400):
+            for c in CONNECTIONS:
+                self.q.run("conn_state", c, "active", "test")
+                self.q.redis("DEL", f"{PREFIX}minute:{c}")
+                self.mend(c)
+            # an order that was to be retried later is due now
+            while self.work(crash=0, fail=0):
+                pass
+            failed = [self.q.redis("ZCARD", f"{PREFIX}failed:{c}") for c in CONNECTIONS]
+            if not any(failed) and not self.q.redis("EXISTS", PREFIX + "due"):
+                return
+        raise AssertionError("the queue did not drain")
+
+    def audit(self):
+        assert self.q.redis("DEL", PREFIX + "sweep") == 0
+        assert self.q.run("sweep", "1", "1000000", "1000000") == [1, 0], "the sweep had to repair"
+        for order in self.wanted:
+            record = self.q.record(order)
+            assert record["st"] == "done", (order, record)
+            assert record["drev"] == record["rev"], (order, record)
+            assert record["doc:invoice"] == self.xero.made[order], (order, record)
+            assert int(record["snap"]) == self.stamps[order], (order, record)
+            assert "tok" not in record
+        for c in CONNECTIONS:
+            for key in ("ready", "later", "leases", "failed", "failrow", "failgroups"):
+                assert self.q.redis("EXISTS", f"{PREFIX}{key}:{c}") == 0, key
+        assert self.q.redis("KEYS", PREFIX + "batch:*") == []
+
+
+SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else range(int(os.environ.get("SEEDS", 150)))
+
+
+def test_whatever_happens_each_order_is_exported_once_at_its_last_state(queue):
+    for seed in SEEDS:
+        queue.reset()
+        world = World(queue, seed)
+        try:
+            for _ in range(80):
+                world.step()
+            world.drain()
+            world.audit()
+        except (AssertionError, RedisError) as wrong:
+            raise AssertionError(f"SEED={seed}: {wrong}") from wrong
+
+
+def test_a_repeated_delivery_changes_nothing(queue):
+    assert queue.ingest("shopify/acme/001", delivery=b"12345678") == ["queued", "paid"]
+    assert queue.ingest("shopify/acme/001", delivery=b"12345678") == ["duplicate", "paid"]
+    assert queue.record("shopify/acme/001")["rev"] == "1"
+
+
+def test_only_the_last_sixteen_deliveries_are_remembered(queue):
+    for i in range(17):
+        queue.ingest("shopify/acme/001", delivery=b"%08d" % i)
+    assert queue.ingest("shopify/acme/001", delivery=b"%08d" % 16)[0] == "duplicate"
+    assert queue.ingest("shopify/acme/001", delivery=b"%08d" % 0)[0] == "queued"
+
+
+def test_an_older_snapshot_never_replaces_a_newer_one(queue, redis):
+    queue.ingest("shopify/acme/001", "Sunpaid", "5", body=b"five")
+    assert queue.ingest("shopify/acme/001", "Sunpaid", "4", body=b"four") == ["stale_event", "unpaid"]
+    assert queue.ingest("shopify/acme/001", "Sunpaid", "", body=b"none")[0] == "stale_event"
+    assert redis.call.hash(PREFIX + "snap:shopify/acme/001") == {"order": b"five"}
+
+
+def test_an_older_event_keeps_its_trigger(queue):
+    queue.ingest("shopify/acme/001", "Sunpaid", "5")
+    assert queue.ingest("shopify/acme/001", "Epaid", "4") == ["queued", "paid"]
+    assert list(queue.lease().orders) == ["shopify/acme/001"]
+
+
+def test_an_older_cancellation_never_withdraws(queue):
+    queue.ingest("shopify/acme/001", "Epaid", "5")
+    assert queue.ingest("shopify/acme/001", "Wcancelled_before_export", "4")[0] == "stale_event"
+    assert queue.record("shopify/acme/001")["st"] == "waiting"
+    assert queue.ingest("shopify/acme/001", "Wcancelled_before_export", "6")[0] == "skipped"
+    assert queue.record("shopify/acme/001")["st"] == "skipped"
+    assert queue.lease() is None
+
+
+def test_a_later_skip_leaves_the_waiting_order_alone(queue):
+    queue.ingest("shopify/acme/001", "Epaid", "5")
+    assert queue.ingest("shopify/acme/001", "Supdates_off", "6") == ["skipped", "updates_off"]
+    assert list(queue.lease().orders) == ["shopify/acme/001"]
+
+
+def test_a_skipped_change_is_exported_by_the_next_trigger_even_if_that_is_older(queue):
+    queue.ingest("shopify/acme/001", "Epaid", "5")
+    queue.lease().complete({"shopify/acme/001": "done"})
+    queue.ingest("shopify/acme/001", "Supdates_off", "7")
+    assert queue.lease() is None
+    assert queue.ingest("shopify/acme/001", "Epaid", "6")[0] == "queued"
+    assert queue.lease().orders == {"shopify/acme/001": "2"}
+
+
+def test_an_event_during_the_lease_brings_the_order_back(queue):
+    queue.ingest("shopify/acme/001", stamp="1")
+    lease = queue.lease()
+    queue.ingest("shopify/acme/001", stamp="2")
+    lease.complete({"shopify/acme/001": "done"})
+    assert queue.lease().orders == {"shopify/acme/001": "2"}
+
+
+def test_the_import_stamp_is_that_of_the_first_event(queue):
+    assert queue.ingest("shopify/acme/001", on="0") == ["skipped", "accounting_invoice_off"]
+    assert queue.ingest("shopify/acme/001", stamp="2", on="1") == ["skipped", "accounting_invoice_off"]
+
+
+def test_settings_that_moved_on_are_refused_before_anything_is_written(queue, redis):
+    redis.call("HSET", PREFIX + "store:shopify/acme", "version", "2")
+    assert queue.ingest("shopify/acme/001") == ["stale_settings"]
+    assert redis.call("EXISTS", PREFIX + "order:shopify/acme/001") == 0
+
+
+def test_a_paused_connection_takes_orders_and_gives_none(queue):
+    queue.run("conn_state", "acme", "paused", "test")
+    assert queue.ingest("shopify/acme/001") == ["held", "paid"]
+    assert queue.lease() is None
+    queue.run("conn_state", "acme", "active", "test")
+    assert list(queue.lease().orders) == ["shopify/acme/001"]
+
+
+def test_a_pause_ends_the_next_permit_and_the_hand_back_loses_nothing(queue):
+    queue.ingest("shopify/acme/001")
+    lease = queue.lease()
+    queue.run("conn_state", "acme", "paused", "test")
+    assert lease.permit("k") == "paused"
+    lease.complete({"shopify/acme/001": "again"})
+    assert queue.lease() is None
+    queue.run("conn_state", "acme", "active", "test")
+    assert list(queue.lease().orders) == ["shopify/acme/001"]
+
+
+def test_a_late_answer_of_a_lost_lease_is_refused(queue):
+    queue.ingest("shopify/acme/001")
+    first = queue.lease()
+    queue.kill(first)
+    second = queue.lease()
+    assert first.permit("k") == "lost"
+    assert first.complete({"shopify/acme/001": "failed"}) == 1
+    assert second.complete({"shopify/acme/001": "done"}) == 0
+    assert queue.record("shopify/acme/001")["st"] == "done"
+
+
+def test_a_request_without_its_answer_goes_whole_to_a_settling_lease(queue):
+    for i in range(4):
+        queue.ingest(f"shopify/acme/00{i}")
+    lease = queue.lease()
+    assert lease.permit("key-1", "meta-1") == "go"
+    queue.kill(lease)
+    settling = queue.lease()
+    assert (settling.settling, settling.key, settling.meta, settling.look_up) == (True, "key-1", "meta-1", False)
+    assert settling.orders == lease.orders
+
+
+def test_a_second_death_while_settling_comes_back_in_halves_that_are_only_looked_up(queue):
+    for i in range(4):
+        queue.ingest(f"shopify/acme/00{i}")
+    lease = queue.lease()
+    lease.permit("key-1", "meta-1")
+    queue.kill(lease)
+    queue.kill(queue.lease())
+    halves = [queue.lease(), queue.lease()]
+    assert sorted(len(h.orders) for h in halves) == [2, 2]
+    assert all(h.settling and h.look_up and h.key == "key-1" for h in halves)
+    assert set(halves[0].orders) | set(halves[1].orders) == set(lease.orders)
+
+
+def test_an_order_that_kills_its_workers_is_found_and_fails_alone(queue):
+    for i in range(8):
+        queue.ingest(f"shopify/acme/00{i}")
+    for _ in range(60):
+        lease = queue.lease()
+        if not lease:
+            break
+        if "shopify/acme/005" in lease.orders:
+            queue.kill(lease)
+        else:
+            lease.complete({o: "done" for o in lease.orders})
+    states = {i: queue.record(f"shopify/acme/00{i}")["st"] for i in range(8)}
+    assert states == {i: "failed" if i == 5 else "done" for i in range(8)}
+
+
+def test_at_most_five_leases_of_one_connection_live_at_once(queue):
+    for i in range(9):
+        queue.ingest(f"shopify/acme/00{i}")
+    leases = [queue.lease(1) for _ in range(6)]
+    assert leases[5] is None
+    leases[0].complete({o: "done" for o in leases[0].orders})
+    assert queue.lease(1)
+
+
+def test_fifty_seven_permits_a_minute_and_then_wait(queue):
+    queue.ingest("shopify/acme/001")
+    lease = queue.lease()
+    assert [lease.permit() for _ in range(58)] == ["go"] * 57 + ["wait"]
+    lease.complete({"shopify/acme/001": "again"})
+    assert queue.lease() is None
+
+
+def test_a_noisy_connection_takes_turns_with_the_others(queue):
+    for i in range(300):
+        queue.ingest(f"shopify/acme/{i:03d}")
+    queue.ingest("shopify/bolt/001")
+    first, second = queue.lease(10), queue.lease(10)
+    assert {first.c, second.c} == {"acme", "bolt"}
+
+
+def test_a_held_connection_waits_and_the_others_go_on(queue):
+    queue.ingest("shopify/acme/001")
+    queue.lease().complete({"shopify/acme/001": "again"}, hold=60000)
+    assert queue.lease() is None
+    queue.ingest("shopify/bolt/001")
+    assert queue.lease().c == "bolt"
+
+
+def test_a_dismissed_failure_stays_away_until_something_else_is_wanted(queue):
+    queue.ingest("shopify/acme/001", stamp="1")
+    queue.lease().complete({"shopify/acme/001": "failed"})
+    assert queue.run("dismiss", "acme", "sam", "shopify/acme/001") == 1
+    queue.ingest("shopify/acme/001", stamp="2")
+    queue.lease().complete({"shopify/acme/001": "failed"})
+    assert queue.record("shopify/acme/001")["st"] == "dismissed"
+    assert queue.redis("ZCARD", PREFIX + "failed:acme") == 0
+
+
+def test_an_unusable_order_is_parked_unless_the_store_was_off(queue):
+    row = '"failed_export":"Sales invoice","exported_item":"#1","export_error":["no total"],"catalogue":["unusable-order"]'
+    assert queue.ingest("shopify/acme/001", "Sunpaid", unusable=row)[0] == "unusable"
+    assert queue.record("shopify/acme/001")["st"] == "failed"
+    assert queue.ingest("shopify/acme/002", unusable=row, on="0") == ["skipped", "accounting_invoice_off"]
+
+
+def test_an_order_at_rest_expires_and_one_at_work_does_not(queue, redis):
+    queue.ingest("shopify/acme/001")
+    assert redis.call("PTTL", PREFIX + "snap:shopify/acme/001") == -1
+    queue.lease().complete({"shopify/acme/001": "done"})
+    assert redis.call("PTTL", PREFIX + "snap:shopify/acme/001") > 0
+    assert redis.call("TTL", PREFIX + "order:shopify/acme/001") == -1
