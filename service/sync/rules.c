@@ -30,7 +30,7 @@ static bool is_shipment(enum rul_event event)
 static bool is_listed(struct str word, const struct str *list, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (str_eq_nocase(word, str_trim(list[i])))
+        if (str_eq_nocase(word, list[i]))
             return true;
     }
     return false;
