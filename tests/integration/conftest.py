@@ -40,7 +40,8 @@ def shop(stack):
 
 @pytest.fixture
 def redis(tmp_path):
-    server = lib.Redis(tmp_path)
+    """A Redis for scripts alone: what it keeps on disk does not matter here."""
+    server = lib.Redis(tmp_path, appendonly="no")
     yield server
     if server.process.child.poll() is None:
         server.stop()
