@@ -281,6 +281,7 @@ static void unknown_names_stop_the_start_and_near_ones_are_named(void **state)
 {
     static const char *const rows[][2] = {
         {"LH_HOOKKEY=x", "did you mean LH_HOOK_KEY?"},
+        {"LH_LST=x", "did you mean LH_LISTEN?"},
         {"LH_HOOK_KEY_FLE=x", "is no variable of ledgerhook"},
         {"LH_XERO_CLIENT_SECRETS=x", "did you mean LH_XERO_CLIENT_SECRET?"},
         {"LH_MAX_BODYS_FILE=x", "did you mean LH_MAX_BODY?"},

@@ -163,6 +163,8 @@ static void what_was_sealed_opens_with_its_key_and_context_only(void **state)
     assert_true(str_eq(buf_str(&out), STR("top\0secret")));
     assert_int_equal(cry_open(&a, buf_str(&sealed), STR("store/y/webhook"), &out, &info),
                      ERR_CRYPTO);
+    assert_int_equal(cry_open(&a, buf_str(&sealed), STR("store/x/webhooK"), &out, &info),
+                     ERR_CRYPTO);
     assert_int_equal(cry_open(&b, buf_str(&sealed), STR("store/x/webhook"), &out, &info),
                      ERR_CRYPTO);
     assert_true(str_eq(buf_str(&out), STR("top\0secret")));
