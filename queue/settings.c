@@ -391,6 +391,36 @@ enum err set_store_renew(struct set_cache *c, struct rds *r, const char *platfor
     return get(c, r, platform, id, false, seen, out, info);
 }
 
+static void forget_absent(struct set_cache *c, const char *key)
+{
+    struct absent *a = &c->absent[hash_of(c, key) % ABSENT];
+
+    pthread_mutex_lock(&c->absent_lock);
+    if (strcmp(a->key, key) == 0)
+        a->key[0] = '\0';
+    pthread_mutex_unlock(&c->absent_lock);
+}
+
+enum err set_store_read(struct set_cache *c, struct rds *r, const char *platform, const char *id,
+                        struct set_store **out, struct errinfo *info)
+{
+    char key[STORE_KEY];
+    struct set_store *fresh = NULL;
+    enum err e = ERR_OK;
+
+    *out = NULL;
+    if (!store_key(platform, id, key))
+        return err_set(info, ERR_NOT_FOUND, "There is no such store.");
+    e = store_read(r, c->keys, key, &fresh, info);
+    if (e != ERR_OK) {
+        cache_miss(c, key, e == ERR_NOT_FOUND);
+        return e;
+    }
+    forget_absent(c, key);
+    *out = cache_store(c, fresh);
+    return ERR_OK;
+}
+
 /* ---- changing a store ---- */
 
 static enum err seal_secrets(const struct cry_keys *keys, const char *key,

@@ -56,6 +56,10 @@ enum err set_store_get(struct set_cache *c, struct rds *r, const char *platform,
  * it has one already, else from Redis, at once (the second's rest of REFRESH is for strangers). */
 enum err set_store_renew(struct set_cache *c, struct rds *r, const char *platform, const char *id,
                          int64_t seen, struct set_store **out, struct errinfo *info) MUST_CHECK;
+/* The store as Redis has it now, whatever the cache knows, which learns of it: for what people see
+ * and change. The errors of set_store_get. */
+enum err set_store_read(struct set_cache *c, struct rds *r, const char *platform, const char *id,
+                        struct set_store **out, struct errinfo *info) MUST_CHECK;
 void set_store_put(struct set_store *s);
 
 /* What a store is to become. */
