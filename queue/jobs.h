@@ -95,7 +95,7 @@ struct job_order {
     struct str name, link, paid_day;
     bool lines;
     bool byhand;
-    bool doubt;            /* look in Xero before anything is sent for it */
+    bool doubt; /* look in Xero before anything is sent for it */
     struct job_part *parts;
     size_t part_count;
     struct job_part *docs; /* name without "doc:", body JSON */
