@@ -278,81 +278,80 @@ static void want_tax(struct lines *l, struct inv_line *line, struct money wanted
                  l->w->o->currency);
 }
 
-static enum err finish_line(struct lines *l, struct draft *d)
+/* Puts a mapped line, whose tax has to be WANTED, behind the others. */
+static enum err finish_line(struct lines *l, struct inv_line line, struct rate r,
+                            struct money wanted)
 {
-    d->line.account = account_of(l, d);
-    d->line.tax_type = tax_type_of(l, d);
-    RETURN_IF(xero_amount(&d->line, &d->line.amount));
-    RETURN_IF(xero_tax(l, d->line.amount, d->rate, &d->line.tax));
-    want_tax(l, &d->line, d->shop_tax);
-    l->out[l->out_count++] = d->line;
+    RETURN_IF(xero_amount(&line, &line.amount));
+    RETURN_IF(xero_tax(l, line.amount, r, &line.tax));
+    want_tax(l, &line, wanted);
+    l->out[l->out_count++] = line;
     return ERR_OK;
 }
 
 /* ---- discounts as lines of their own ---- */
 
-/* A line without its discount. What its tax is then larger than the shop's, the discount's line has
- * to take back: *BACK, a negative amount. */
-static enum err finish_undiscounted(struct lines *l, struct draft *d, struct money *back)
-{
+/* The discounts of one tax type and rate: one negative line, whose tax is always Xero's own. */
+struct group {
     struct inv_line line;
+    struct rate rate;
+};
 
-    d->line.account = account_of(l, d);
-    d->line.tax_type = tax_type_of(l, d);
-    line = d->line;
-    line.discount = zero(l);
-    RETURN_IF(xero_amount(&line, &line.amount));
-    RETURN_IF(xero_tax(l, line.amount, d->rate, &line.tax));
-    RETURN_IF(mon_sub(d->shop_tax, line.tax, back));
-    l->out[l->out_count++] = line;
-    return ERR_OK;
+static struct group *group_of(const struct lines *l, const struct draft *d, struct group *groups,
+                              size_t *count)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (str_eq(groups[i].line.tax_type, d->line.tax_type) &&
+            groups[i].rate.units == d->rate.units)
+            return &groups[i];
+    groups[*count] = (struct group){
+        .line = {.description = STR("Discount"),
+                 .quantity = 1,
+                 .unit = zero(l),
+                 .discount = zero(l),
+                 .account = l->w->s->account_discounts,
+                 .tax_type = d->line.tax_type,
+                 .amount = zero(l),
+                 .tax = zero(l)},
+        .rate = d->rate,
+    };
+    return &groups[(*count)++];
 }
 
-/* One negative line for the discounts of each tax type and rate. */
+/* Moves a line's discount into its group. What that adds to the tax of the group's line (a negative
+ * amount), the line itself has to carry on top of the shop's tax. */
+static enum err finish_undiscounted(struct lines *l, const struct draft *d, struct group *g)
+{
+    struct inv_line line = d->line;
+    struct money before = g->line.tax, added, wanted;
+
+    RETURN_IF(mon_sub(g->line.unit, line.discount, &g->line.unit));
+    RETURN_IF(xero_amount(&g->line, &g->line.amount));
+    RETURN_IF(xero_tax(l, g->line.amount, g->rate, &g->line.tax));
+    RETURN_IF(mon_sub(g->line.tax, before, &added));
+    RETURN_IF(mon_sub(d->shop_tax, added, &wanted));
+    line.discount = zero(l);
+    return finish_line(l, line, d->rate, wanted);
+}
+
 static enum err finish_with_discount_lines(struct lines *l)
 {
-    struct draft *groups = arena_array(l->w->arena, l->draft_count + 1, sizeof *groups);
+    struct group *groups = arena_array(l->w->arena, l->draft_count + 1, sizeof *groups);
     size_t count = 0;
 
     for (size_t i = 0; i < l->draft_count; i++) {
-        struct draft *d = &l->drafts[i], *g = groups;
-        struct money back;
+        const struct draft *d = &l->drafts[i];
 
-        if (d->line.discount.units == 0) {
-            RETURN_IF(finish_line(l, d));
-            continue;
-        }
-        RETURN_IF(finish_undiscounted(l, d, &back));
-        while (g < groups + count &&
-               (!str_eq(g->line.tax_type, d->line.tax_type) || g->rate.units != d->rate.units))
-            g++;
-        if (g == groups + count) {
-            count++;
-            *g = (struct draft){
-                .line = {.description = STR("Discount"),
-                         .quantity = 1,
-                         .unit = zero(l),
-                         .discount = zero(l),
-                         .account = l->w->s->account_discounts,
-                         .tax_type = d->line.tax_type},
-                .rate = d->rate,
-                .shop_tax = zero(l),
-            };
-        }
-        RETURN_IF(mon_sub(g->line.unit, d->line.discount, &g->line.unit));
-        RETURN_IF(add_to(&g->shop_tax, back));
+        if (d->line.discount.units == 0)
+            RETURN_IF(finish_line(l, d->line, d->rate, d->shop_tax));
+        else
+            RETURN_IF(finish_undiscounted(l, d, group_of(l, d, groups, &count)));
     }
     if (count > 0 && l->w->s->account_discounts.n == 0)
         inv_fail(l->w, INV_DOC_INVOICE, "account-invalid",
                  "No account is mapped for discounts (mappings.accounts.discounts).");
-    for (size_t i = 0; i < count; i++) {
-        struct inv_line *line = &groups[i].line;
-
-        RETURN_IF(xero_amount(line, &line->amount));
-        RETURN_IF(xero_tax(l, line->amount, groups[i].rate, &line->tax));
-        want_tax(l, line, groups[i].shop_tax);
-        l->out[l->out_count++] = *line;
-    }
+    for (size_t i = 0; i < count; i++)
+        l->out[l->out_count++] = groups[i].line;
     return ERR_OK;
 }
 
@@ -448,12 +447,14 @@ enum err inv_make_lines(struct inv_work *w, struct inv_invoice *inv)
     RETURN_IF(draft_all(&l));
     /* Room for a discount line beside each line, and the rounding line. */
     l.out = arena_array(w->arena, 2 * l.draft_count + 1, sizeof *l.out);
-    if (w->s->discount_lines) {
-        RETURN_IF(finish_with_discount_lines(&l));
-    } else {
-        for (size_t i = 0; i < l.draft_count; i++)
-            RETURN_IF(finish_line(&l, &l.drafts[i]));
+    for (size_t i = 0; i < l.draft_count; i++) {
+        l.drafts[i].line.account = account_of(&l, &l.drafts[i]);
+        l.drafts[i].line.tax_type = tax_type_of(&l, &l.drafts[i]);
+        if (!w->s->discount_lines)
+            RETURN_IF(finish_line(&l, l.drafts[i].line, l.drafts[i].rate, l.drafts[i].shop_tax));
     }
+    if (w->s->discount_lines)
+        RETURN_IF(finish_with_discount_lines(&l));
     if (l.out_count == 0)
         inv_fail(w, INV_DOC_INVOICE, "unsupported-kind", "This order has no lines to invoice.");
     else

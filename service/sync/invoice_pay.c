@@ -142,7 +142,7 @@ static enum err pay_by_state(struct pay *p, struct str gateway, struct money tot
 {
     const struct order *o = p->w->o;
     const struct inv_known *known = p->w->known;
-    struct money paid = total, made;
+    struct money paid = total, made = mon_zero(o->currency);
     struct str mark = STR(WHOLE_MARK);
     enum err e = ERR_OK;
 
