@@ -48,8 +48,8 @@ const char *job_wake_key(void)
 #define SNAP_ZSTD 'Z'
 /* Below this the frame's own bytes eat what compression saves. */
 #define SNAP_MIN 200
-/* Measured on the sample orders: level 1 packs a 7 KB order to 1.9 KB in 25 us, level 3 to 1.8 KB in
- * 45 us. The receiver compresses once an event, so the cheaper one. */
+/* Measured on the sample orders: level 1 packs a 7 KB order to 1.9 KB in 25 us, level 3 to 1.8 KB
+ * in 45 us. The receiver compresses once an event, so the cheaper one. */
 #define SNAP_LEVEL 1
 #define SPARE_CONTEXTS 16
 
@@ -300,8 +300,8 @@ static void read_record(const struct rds_reply *record, struct job_order *o, str
     }
 }
 
-/* Loads records and snapshots of all leased orders in one round trip. An order whose snapshot cannot
- * be read keeps no parts: the exporter fails it with a sentence. */
+/* Loads records and snapshots of all leased orders in one round trip. An order whose snapshot
+ * cannot be read keeps no parts: the exporter fails it with a sentence. */
 static enum err load_orders(struct rds *r, struct job_lease *l, struct errinfo *info)
 {
     size_t n = l->count * 2;

@@ -5,21 +5,19 @@
  * is one script of queue/scripts/. Decides nothing about business and knows no Xero call.
  * Functions take a connection, so any thread with one of its own may call them.
  *
- * The record `order:<O>`, a hash, never expires. Fields (format 1; adding one is compatible, changing
- * one's meaning needs a new `format`):
- *   conn     connection it belongs to         st    waiting|leased|failed|dismissed|done|skipped|kept
- *   rev      counts decisions to export       drev  revision that was last exported whole
- *   on       0/1 the import stamp             snap  stamp of the stored snapshot (ord_stamp)
- *   dlv      last 16 delivery hashes, 8 bytes each
- *   name, link   as shown to people           reason  code of the last decision
- *   tok      lease token while leased         att   attempts; dth deaths while leased alone;
- *   sus      largest batch it may be in       lines 1: its lines may change at the next export
- *   paid     day it was first seen paid       wh    hash of what failed; dis  hash dismissed
- *   fg       its group on the failed list     ff    when it first failed
- *   byhand   1: exported by hand              inx   tenant that holds its invoice
- *   doubt    1: a call's outcome was never learnt: look before anything is sent
- *   pend     1: stored data that no decision to export has covered yet
- *   doc:<d>  a document in Xero as JSON, e.g. doc:invoice, doc:pay:<mark>, doc:contact
+ * The record `order:<O>`, a hash, never expires. Fields (format 1; adding one is compatible,
+ * changing one's meaning needs a new `format`): conn     connection it belongs to         st
+ * waiting|leased|failed|dismissed|done|skipped|kept rev      counts decisions to export       drev
+ * revision that was last exported whole on       0/1 the import stamp             snap  stamp of
+ * the stored snapshot (ord_stamp) dlv      last 16 delivery hashes, 8 bytes each name, link   as
+ * shown to people           reason  code of the last decision tok      lease token while leased
+ * att   attempts; dth deaths while leased alone; sus      largest batch it may be in       lines 1:
+ * its lines may change at the next export paid     day it was first seen paid       wh    hash of
+ * what failed; dis  hash dismissed fg       its group on the failed list     ff    when it first
+ * failed byhand   1: exported by hand              inx   tenant that holds its invoice doubt    1:
+ * a call's outcome was never learnt: look before anything is sent pend     1: stored data that no
+ * decision to export has covered yet doc:<d>  a document in Xero as JSON, e.g. doc:invoice,
+ * doc:pay:<mark>, doc:contact
  */
 #pragma once
 
@@ -58,6 +56,7 @@ enum job_result {
     JOB_STALE_SETTINGS, /* the store's version moved on: reload, verify and decide again */
     JOB_NO_STORE        /* the store is gone */
 };
+/* "queued", ...: as the webhook's answer says it. */
 const char *job_result_text(enum job_result r);
 
 struct job_event {
@@ -190,6 +189,7 @@ enum err job_pause(struct rds *r, const char *connection, const char *who,
 enum err job_resume(struct rds *r, const char *connection, const char *who,
                     struct errinfo *info) MUST_CHECK;
 /* One pass of upkeep over at most 1,000 entries a kind; takes a lock, so any worker may call it as
- * often as it likes (*DID false: another had it). *REPAIRS: lanes found missing from the due set. */
+ * often as it likes (*DID false: another had it). *REPAIRS: lanes found missing from the due set.
+ * */
 enum err job_sweep(struct rds *r, int64_t retention_days, int64_t log_days, bool *did,
                    int64_t *repairs, struct errinfo *info) MUST_CHECK;

@@ -1,8 +1,8 @@
 /*
  * rds: the only file that knows hiredis. Connections to the one Redis primary (TCP, TLS-less, or
- * unix socket), a pool of them, commands and scripts with deadlines, typed replies, and the check at
- * start that Redis keeps what it is given. Knows nothing of orders.
- * A pool may be used by any thread; a connection and its replies by one thread at a time.
+ * unix socket), a pool of them, commands and scripts with deadlines, typed replies, and the check
+ * at start that Redis keeps what it is given. Knows nothing of orders. A pool may be used by any
+ * thread; a connection and its replies by one thread at a time.
  */
 #pragma once
 
@@ -32,9 +32,9 @@ struct rds *rds_take(struct rds_pool *pool, int wait_ms) MUST_CHECK;
 void rds_give(struct rds_pool *pool, struct rds *r);
 
 /* One command. ERR_UNREACHABLE: no connection or none within its deadline, it may or may not have
- * been carried out; ERR_REDIS_FULL: out of memory; ERR_REDIS: any other refusal (INFO has the text);
- * ERR_DENIED: the ACL. The reply is the caller's: rds_free. Commands must be harmless when sent twice:
- * a connection found dead is replaced and the command sent once more. */
+ * been carried out; ERR_REDIS_FULL: out of memory; ERR_REDIS: any other refusal (INFO has the
+ * text); ERR_DENIED: the ACL. The reply is the caller's: rds_free. Commands must be harmless when
+ * sent twice: a connection found dead is replaced and the command sent once more. */
 enum err rds_call(struct rds *r, const struct str *argv, size_t argc, struct rds_reply **reply,
                   struct errinfo *info) MUST_CHECK;
 /* Several commands in one round trip; REPLIES[i] belongs to COMMANDS[i]. A command's own refusal
@@ -65,9 +65,10 @@ const struct rds_reply *rds_at(const struct rds_reply *v, size_t i); /* NULL beh
 struct str rds_field(const struct rds_reply *v, const char *name);
 void rds_free(struct rds_reply *v);
 
-/* Checks that Redis answers, is 7.0 or newer, is no cluster node and no replica, keeps an append-only
- * file, and evicts nothing. ERR_CONFIG with the line of redis.conf to change; with UNSAFE those about
- * persistence and eviction become WARNINGS (also given when appendfsync is not "always"). */
+/* Checks that Redis answers, is 7.0 or newer, is no cluster node and no replica, keeps an
+ * append-only file, and evicts nothing. ERR_CONFIG with the line of redis.conf to change; with
+ * UNSAFE those about persistence and eviction become WARNINGS (also given when appendfsync is not
+ * "always"). */
 enum err rds_check(struct rds *r, bool unsafe, struct buf *warnings,
                    struct errinfo *info) MUST_CHECK;
 

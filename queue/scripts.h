@@ -1,6 +1,7 @@
 /*
- * scripts: the Lua scripts of queue/scripts/, embedded by the build. Each .lua file states its KEYS,
- * ARGV, what it returns and why it may be sent twice. The SHA1 is the one Redis gives the script.
+ * scripts: the Lua scripts of queue/scripts/, embedded by the build. Each .lua file states its
+ * KEYS, ARGV, what it returns and why it may be sent twice. The SHA1 is the one Redis gives the
+ * script.
  */
 #pragma once
 
