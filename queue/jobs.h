@@ -5,19 +5,23 @@
  * is one script of queue/scripts/. Decides nothing about business and knows no Xero call.
  * Functions take a connection, so any thread with one of its own may call them.
  *
- * The record `order:<O>`, a hash, never expires. Fields (format 1; adding one is compatible,
- * changing one's meaning needs a new `format`): conn     connection it belongs to         st
- * waiting|leased|failed|dismissed|done|skipped|kept rev      counts decisions to export       drev
- * revision that was last exported whole on       0/1 the import stamp             snap  stamp of
- * the stored snapshot (ord_stamp) dlv      last 16 delivery hashes, 8 bytes each name, link   as
- * shown to people           reason  code of the last decision tok      lease token while leased
- * att   attempts; dth deaths while leased alone; sus      largest batch it may be in       lines 1:
- * its lines may change at the next export paid     day it was first seen paid       wh    hash of
- * what failed; dis  hash dismissed fg       its group on the failed list     ff    when it first
- * failed byhand   1: exported by hand              inx   tenant that holds its invoice doubt    1:
- * a call's outcome was never learnt: look before anything is sent pend     1: stored data that no
- * decision to export has covered yet doc:<d>  a document in Xero as JSON, e.g. doc:invoice,
- * doc:pay:<mark>, doc:contact
+ * The record `order:<O>`, a hash, never expires. Its fields (format 1; adding one is compatible,
+ * changing one's meaning needs a new format):
+ *   conn    connection it belongs to        name, link  as shown to people
+ *   st      waiting leased failed dismissed done skipped kept
+ *   rev     counts decisions to export      drev    revision that was last exported whole
+ *   on      0/1, the import stamp           snap    stamp of the stored snapshot (ord_stamp)
+ *   dlv     last 16 delivery hashes, 8 bytes each
+ *   reason  code of the last decision       paid    day it was first seen paid
+ *   tok     lease token while leased        byhand  1: exported by hand
+ *   att     attempts that failed            dth     deaths of workers while leased alone
+ *   sus     largest batch it may be in      lines   1: its lines may change at the next export
+ *   ff      when it first failed            fg      its group on the failed list
+ *   wh      hash of what failed             dis     hash of what was dismissed
+ *   inx     tenant that holds its invoice
+ *   doubt   1: a call's outcome was never learnt: look before anything is sent
+ *   pend    1: stored data that no decision to export has covered yet
+ *   doc:<d> a document in Xero as JSON: doc:invoice, doc:pay:<mark>
  */
 #pragma once
 
