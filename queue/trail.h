@@ -7,6 +7,7 @@
 #pragma once
 
 #include "queue/rds.h"
+#include "service/base/limits.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,20 +17,33 @@ void trl_row_id(struct str connection, struct str order_key, struct buf *out);
 bool trl_row_id_read(struct str id, struct buf *store, struct str *connection,
                      struct str *order_key) MUST_CHECK;
 
-/* Filter of the failed list; {NULL,0} = any. Q: literal, case-insensitive, in item, error and order;
- * ERROR: a catalogue id. */
+/* Filter of the failed list; empty = any. STORE: "shopify/x"; Q: literal, ASCII letters without
+ * regard to case, in item, errors and order key; ERROR: the id of a catalogue row. */
 struct trl_filter {
     struct str connection, store, q, error;
 };
 
-/* One page as the API shows it: appends {"count":n,"rows":[...],"cursor":...}. CURSOR is opaque, from
- * an earlier page or {NULL,0}. CONNECTIONS: all names, used when the filter names none. ERR_RANGE: not
- * a cursor of ours. */
+/* One page as the API shows it, newest first: appends {"count":n,"rows":[...],"cursor":...}. CURSOR
+ * is opaque, from an earlier page or {NULL,0}. CONNECTIONS: all names, used when the filter names
+ * none. Under a filter a page looks at 20,000 rows at most: it may have fewer rows than LIMIT and
+ * still a cursor, and its count is of what was seen so far. ERR_RANGE: not a cursor of ours. */
 enum err trl_failed_page(struct rds *r, const struct trl_filter *f, const struct str *connections,
                          size_t connection_count, struct str cursor, int64_t limit, struct buf *out,
                          struct errinfo *info) MUST_CHECK;
-/* The next up to N order keys of one connection's failed list that match F, in the order of the list,
- * behind AFTER ({NULL,0}: from its start); keys live in ARENA. For "all" in chunks. */
+/* Where a walk down one connection's failed list stands; {0} is its start. */
+struct trl_walk {
+    bool begun;
+    int64_t at_ms;
+    char order[LIM_ORDER_KEY + 1];
+};
+/* The next up to N order keys that match F, newest first; keys live in ARENA. Goes on where it was
+ * even if all it gave has left the list since; what fails meanwhile is newer than the walk's start
+ * and is not met. *COUNT 0: the end. For "all" in chunks. */
+enum err trl_failed_next(struct rds *r, struct str connection, const struct trl_filter *f,
+                         struct trl_walk *walk, size_t n, struct arena *arena, struct str *keys,
+                         size_t *count, struct errinfo *info) MUST_CHECK;
+/* The same behind the row of order AFTER ({NULL,0}, or no longer on the list: from the start), for
+ * who only reads: rows that fail again come up again. */
 enum err trl_failed_keys(struct rds *r, struct str connection, const struct trl_filter *f,
                          struct str after, size_t n, struct arena *arena, struct str *keys,
                          size_t *count, struct errinfo *info) MUST_CHECK;

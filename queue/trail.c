@@ -1,0 +1,687 @@
+#include "queue/trail.h"
+
+#include "service/base/crypto.h"
+#include "service/base/json.h"
+#include "service/sync/catalogue.h"
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* DESIGN. Each connection's failed list is a sorted set by time. A walk merges several of them,
+ * newest first, reading each through a window. Its position is the last row taken (time, order,
+ * connection), never a rank, so rows that come and go meanwhile move nothing. */
+#define WINDOW 512 /* rows a window reads of one list */
+#define WINDOW_TEXT "512"
+#define BATCH 256       /* rows looked at with one round trip for their texts */
+#define PAGE_SCAN 20000 /* rows one page under a filter may look at */
+#define ROW_MAX 65536   /* a row's JSON; a long one is a few KiB */
+
+/* A place in the merged order: behind everything that is not before it. */
+struct place {
+    bool set; /* false: the start */
+    int64_t at_ms;
+    char order[LIM_ORDER_KEY + 1];
+    char connection[LIM_CONN_NAME + 1];
+};
+
+struct lane {
+    struct str connection;
+    const char *key;
+    struct place from; /* next window begins behind it */
+    struct rds_reply *window;
+    size_t i; /* next in the window */
+    bool end;
+};
+
+struct walk {
+    struct rds *r;
+    const struct trl_filter *f;
+    struct lane *lanes;
+    size_t n;
+    struct arena arena; /* lanes and their keys */
+};
+
+struct row {
+    struct str connection, order;
+    int64_t at_ms;
+    struct rds_reply *body; /* its JSON, if it was fetched */
+};
+
+/* ---- opaque ids: base64 in the alphabet of URLs, without padding ---- */
+
+static void opaque(struct str bytes, struct buf *out)
+{
+    struct buf text = BUF_CAP(4096);
+
+    cry_base64_encode(bytes, &text);
+    if (buf_check(&text) != ERR_OK)
+        out->failed = true;
+    for (size_t i = 0; i < text.n && text.p[i] != '='; i++)
+        buf_addc(out, text.p[i] == '+' ? '-' : text.p[i] == '/' ? '_' : text.p[i]);
+    buf_free(&text);
+}
+
+static bool opaque_read(struct str id, struct buf *out)
+{
+    struct buf text = BUF_CAP(4096);
+    bool ok = id.n > 0 && id.n < 2048;
+
+    for (size_t i = 0; i < id.n && ok; i++) {
+        char c = id.p[i];
+        ok = c != '+' && c != '/' && c != '=' && c != ' ' && c != '\t' && c != '\r' && c != '\n';
+        buf_addc(&text, c == '-' ? '+' : c == '_' ? '/' : c);
+    }
+    while (ok && text.n % 4)
+        buf_addc(&text, '=');
+    ok = ok && buf_check(&text) == ERR_OK && cry_base64_decode(buf_str(&text), out, NULL) == ERR_OK;
+    buf_free(&text);
+    return ok;
+}
+
+void trl_row_id(struct str connection, struct str order_key, struct buf *out)
+{
+    struct buf both = BUF_CAP(LIM_CONN_NAME + LIM_ORDER_KEY + 8);
+
+    buf_add_str(&both, connection);
+    buf_addc(&both, '\n');
+    buf_add_str(&both, order_key);
+    if (buf_check(&both) == ERR_OK)
+        opaque(buf_str(&both), out);
+    else
+        out->failed = true;
+    buf_free(&both);
+}
+
+bool trl_row_id_read(struct str id, struct buf *store, struct str *connection,
+                     struct str *order_key)
+{
+    buf_reset(store);
+    if (!opaque_read(id, store))
+        return false;
+    struct str rest = buf_str(store);
+    *connection = str_split(&rest, '\n');
+    *order_key = rest;
+    return connection->n > 0 && connection->n <= LIM_CONN_NAME && rest.n > 0 &&
+           rest.n <= LIM_ORDER_KEY && !memchr(rest.p, '\n', rest.n);
+}
+
+/* SEEN: matching rows up to the place, so that later pages count on. */
+static void cursor_write(const struct place *at, int64_t seen, struct buf *out)
+{
+    struct buf text = BUF_CAP(1024);
+
+    buf_printf(&text, "%lld\n%lld\n%s\n%s", (long long)at->at_ms, (long long)seen, at->connection,
+               at->order);
+    opaque(buf_str(&text), out);
+    buf_free(&text);
+}
+
+static bool cursor_read(struct str cursor, struct place *at, int64_t *seen)
+{
+    struct buf text = BUF_CAP(4096);
+    bool ok = opaque_read(cursor, &text);
+    struct str rest = buf_str(&text);
+
+    if (ok) {
+        struct str time = str_split(&rest, '\n'), count = str_split(&rest, '\n');
+        struct str connection = str_split(&rest, '\n');
+        ok = str_int64(time, &at->at_ms) && at->at_ms >= 0 && str_int64(count, seen) &&
+             *seen >= 0 && connection.n > 0 && connection.n <= LIM_CONN_NAME && rest.n > 0 &&
+             rest.n <= LIM_ORDER_KEY;
+        if (ok) {
+            snprintf(at->connection, sizeof at->connection, "%.*s", STR_FMT(connection));
+            snprintf(at->order, sizeof at->order, "%.*s", STR_FMT(rest));
+            at->set = true;
+        }
+    }
+    buf_free(&text);
+    return ok;
+}
+
+/* ---- walking ---- */
+
+static int compare(struct str a, struct str b)
+{
+    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+
+    return c ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+static struct row row_at(const struct lane *l, size_t i)
+{
+    return (struct row){.connection = l->connection,
+                        .order = rds_text(rds_at(l->window, 2 * i)),
+                        .at_ms = rds_int(rds_at(l->window, 2 * i + 1))};
+}
+
+/* Newest first; of one instant the greater order, then the smaller connection. */
+static bool before(const struct row *a, const struct row *b)
+{
+    int c = 0;
+
+    if (a->at_ms != b->at_ms)
+        return a->at_ms > b->at_ms;
+    c = compare(a->order, b->order);
+    return c ? c > 0 : compare(a->connection, b->connection) < 0;
+}
+
+static bool behind(const struct place *p, const struct row *row)
+{
+    struct row at = {str_of(p->connection), str_of(p->order), p->at_ms, NULL};
+
+    return !p->set || before(&at, row);
+}
+
+static void place_at(struct place *p, const struct row *row)
+{
+    p->set = true;
+    p->at_ms = row->at_ms;
+    snprintf(p->order, sizeof p->order, "%.*s", STR_FMT(row->order));
+    snprintf(p->connection, sizeof p->connection, "%.*s", STR_FMT(row->connection));
+}
+
+/* Reads the lane's next window. Rows of its first instant that were taken already are passed over,
+ * window by window if there are that many. */
+static enum err lane_read(struct rds *r, struct lane *l, struct errinfo *info)
+{
+    char from[24] = "+inf", skip[24] = "0";
+    size_t skipped = 0;
+
+    if (l->from.set)
+        snprintf(from, sizeof from, "%lld", (long long)l->from.at_ms);
+    for (;;) {
+        struct str argv[] = {STR("ZRANGE"),    str_of(l->key),   str_of(from), STR("-inf"),
+                             STR("BYSCORE"),   STR("REV"),       STR("LIMIT"), str_of(skip),
+                             STR(WINDOW_TEXT), STR("WITHSCORES")};
+        struct rds_reply *window = NULL;
+        enum err e = rds_call(r, argv, sizeof argv / sizeof *argv, &window, info);
+        if (e != ERR_OK)
+            return e;
+        rds_free(l->window);
+        l->window = window;
+        size_t n = rds_len(window) / 2;
+        for (l->i = 0; l->i < n; l->i++) {
+            struct row row = row_at(l, l->i);
+            if (behind(&l->from, &row))
+                return ERR_OK;
+        }
+        l->end = n < WINDOW;
+        if (l->end)
+            return ERR_OK;
+        skipped += n;
+        snprintf(skip, sizeof skip, "%zu", skipped);
+    }
+}
+
+/* Over the failed lists of CONNECTIONS, behind FROM. */
+static void walk_init(struct walk *w, struct rds *r, const struct trl_filter *f,
+                      const struct str *connections, size_t n, const struct place *from)
+{
+    *w = (struct walk){.r = r, .f = f, .n = n};
+    w->lanes = arena_array(&w->arena, n, sizeof *w->lanes);
+    for (size_t i = 0; i < n; i++) {
+        w->lanes[i].connection = connections[i];
+        w->lanes[i].key =
+            arena_printf(&w->arena, RDS_PREFIX "failed:%.*s", STR_FMT(connections[i]));
+        w->lanes[i].from = *from;
+    }
+}
+
+static void walk_free(struct walk *w)
+{
+    for (size_t i = 0; i < w->n; i++)
+        rds_free(w->lanes[i].window);
+    arena_free(&w->arena);
+}
+
+/* The next row of all lanes, its order copied into ARENA; *FOUND false at the end. */
+static enum err walk_next(struct walk *w, struct arena *arena, struct row *out, bool *found,
+                          struct errinfo *info)
+{
+    struct lane *best = NULL;
+
+    for (size_t i = 0; i < w->n; i++) {
+        struct lane *l = &w->lanes[i];
+        bool used_up = !l->window || 2 * l->i >= rds_len(l->window);
+        if (used_up && l->window && rds_len(l->window) < 2 * WINDOW)
+            l->end = true; /* it was the last one */
+        if (used_up && !l->end) {
+            enum err e = lane_read(w->r, l, info);
+            if (e != ERR_OK)
+                return e;
+        }
+        if (l->end)
+            continue;
+        struct row row = row_at(l, l->i);
+        if (!best || before(&row, out)) {
+            best = l;
+            *out = row;
+        }
+    }
+    *found = best != NULL;
+    if (best) {
+        place_at(&best->from, out);
+        best->i++;
+        out->order = arena_str(arena, out->order);
+    }
+    return ERR_OK;
+}
+
+static void rows_free(struct row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        rds_free(rows[i].body);
+        rows[i].body = NULL;
+    }
+}
+
+/* ---- matching ---- */
+
+static bool deep(const struct trl_filter *f)
+{
+    return f->q.n > 0 || f->error.n > 0;
+}
+
+/* "shopify/x" of "shopify/x/1". */
+static struct str store_of(struct str order)
+{
+    const char *slash = memrchr(order.p, '/', order.n);
+
+    return (struct str){order.p, slash ? (size_t)(slash - order.p) : order.n};
+}
+
+static bool of_store(const struct trl_filter *f, struct str order)
+{
+    return f->store.n == 0 || str_eq(store_of(order), f->store);
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool contains(struct str text, struct str q)
+{
+    for (size_t i = 0; i + q.n <= text.n; i++) {
+        size_t k = 0;
+        while (k < q.n && lower(text.p[i + k]) == lower(q.p[k]))
+            k++;
+        if (k == q.n)
+            return true;
+    }
+    return false;
+}
+
+static bool any_contains(const struct js_value *texts, struct str q)
+{
+    struct str s;
+
+    for (size_t i = 0; i < js_len(texts); i++)
+        if (js_string(js_at(texts, i), &s) && contains(s, q))
+            return true;
+    return false;
+}
+
+static bool any_is(const struct js_value *texts, struct str id)
+{
+    struct str s;
+
+    for (size_t i = 0; i < js_len(texts); i++)
+        if (js_string(js_at(texts, i), &s) && str_eq(s, id))
+            return true;
+    return false;
+}
+
+static bool row_matches(const struct trl_filter *f, const struct row *row)
+{
+    struct js_doc doc = {0};
+    struct str item = {0};
+
+    if (!of_store(f, row->order))
+        return false;
+    if (!deep(f))
+        return true;
+    if (js_parse(rds_text(row->body), ROW_MAX, &doc, NULL) != ERR_OK)
+        return false;
+    bool match = f->error.n == 0 || any_is(js_get(doc.root, "catalogue"), f->error);
+    if (match && f->q.n > 0)
+        match = contains(row->order, f->q) ||
+                any_contains(js_get(doc.root, "export_error"), f->q) ||
+                (js_string(js_get(doc.root, "exported_item"), &item) && contains(item, f->q));
+    js_free(&doc);
+    return match;
+}
+
+/* Fetches the JSON of those of ROWS that are the store's. One that left the list meanwhile gets
+ * nil. */
+static enum err rows_fetch(const struct walk *w, struct row *rows, size_t n, struct arena *arena,
+                           struct errinfo *info)
+{
+    struct str *argv = arena_array(arena, n * 3, sizeof *argv);
+    struct rds_command *commands = arena_array(arena, n, sizeof *commands);
+    struct rds_reply **replies = arena_array(arena, n, sizeof *replies);
+    struct row **of = arena_array(arena, n, sizeof *of);
+    size_t wanted = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!of_store(w->f, rows[i].order))
+            continue;
+        struct str *a = &argv[wanted * 3];
+        a[0] = STR("HGET");
+        a[1] = str_of(arena_printf(arena, RDS_PREFIX "failrow:%.*s", STR_FMT(rows[i].connection)));
+        a[2] = rows[i].order;
+        commands[wanted] = (struct rds_command){a, 3};
+        of[wanted++] = &rows[i];
+    }
+    if (wanted == 0)
+        return ERR_OK;
+    enum err e = rds_pipeline(w->r, commands, wanted, replies, info);
+    for (size_t i = 0; i < wanted && e == ERR_OK; i++)
+        of[i]->body = replies[i];
+    return e;
+}
+
+/* ---- showing ---- */
+
+static void write_time(struct js_out *w, const char *key, int64_t at_ms)
+{
+    char text[32] = "";
+    time_t t = (time_t)(at_ms / 1000);
+    struct tm tm;
+
+    if (gmtime_r(&t, &tm))
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    jw_kz(w, key, at_ms > 0 ? text : NULL);
+}
+
+static const struct cat_row *catalogue_row(const struct js_value *ids, size_t i)
+{
+    char id[64];
+    struct str s = {0};
+
+    if (!js_string(js_at(ids, i), &s))
+        s = STR("unknown");
+    snprintf(id, sizeof id, "%.*s", STR_FMT(s));
+    return cat_row_by_id(id);
+}
+
+/* What to do about each cause, said once. */
+static void write_actions(struct js_out *w, const struct js_value *ids)
+{
+    jw_key(w, "action_required");
+    jw_begin_array(w);
+    for (size_t i = 0; i < js_len(ids); i++) {
+        const struct cat_row *row = catalogue_row(ids, i);
+        bool said = false;
+        for (size_t j = 0; j < i && !said; j++)
+            said = catalogue_row(ids, j) == row;
+        if (!said)
+            jw_z(w, row->action);
+    }
+    jw_end_array(w);
+}
+
+static void write_member(struct js_out *w, const char *key, const struct js_value *doc,
+                         const char *otherwise)
+{
+    const struct js_value *v = js_get(doc, key);
+
+    jw_key(w, key);
+    if (js_is_null(v))
+        jw_raw(w, str_of(otherwise));
+    else
+        jw_value(w, v);
+}
+
+static void write_row(struct js_out *w, const struct row *row)
+{
+    struct js_doc doc = {0};
+    struct buf id = BUF_CAP(2048);
+    struct str link = {0};
+    int64_t first = 0, last = row->at_ms;
+
+    /* A row that cannot be read is shown with what its key says. */
+    err_ignore(js_parse(rds_text(row->body), ROW_MAX, &doc, NULL), "the rest is shown empty");
+    const struct js_value *ids = js_get(doc.root, "catalogue");
+    trl_row_id(row->connection, row->order, &id);
+    jw_begin_object(w);
+    jw_kstr(w, "id", buf_str(&id));
+    jw_kstr(w, "connection", row->connection);
+    jw_kstr(w, "store", store_of(row->order));
+    jw_kstr(w, "order", row->order);
+    jw_key(w, "order_link");
+    if (js_string(js_get(doc.root, "order_link"), &link) && link.n > 0)
+        jw_str(w, link);
+    else
+        jw_null(w);
+    write_member(w, "failed_export", doc.root, "null");
+    write_member(w, "exported_item", doc.root, "null");
+    write_member(w, "export_error", doc.root, "[]");
+    write_actions(w, ids);
+    write_member(w, "catalogue", doc.root, "[]");
+    jw_kz(w, "fix_in", cat_fix_text(catalogue_row(ids, 0)->fix_in));
+    write_member(w, "attempts", doc.root, "0");
+    if (!js_int64(js_get(doc.root, "first_failed_at"), &first))
+        first = last;
+    write_time(w, "first_failed_at", first);
+    write_time(w, "last_failed_at", last);
+    jw_end_object(w);
+    js_free(&doc);
+    buf_free(&id);
+}
+
+/* ---- the failed list, page by page ---- */
+
+struct page {
+    struct js_out w;
+    int64_t limit, rows, seen; /* on the page; matching in all, earlier pages included */
+    struct place last;         /* last row on the page, or looked at while it was not full */
+    bool more, end; /* a matching row behind the page; nothing behind what was looked at */
+};
+
+static void page_add(struct page *p, const struct row *row)
+{
+    p->seen++;
+    if (p->rows == p->limit) {
+        p->more = true;
+        return;
+    }
+    p->rows++;
+    write_row(&p->w, row);
+}
+
+/* Looks at the next BATCH rows; without COUNTING at no more than it takes to see a row behind the
+ * page. */
+static enum err page_step(struct page *p, struct walk *w, bool counting, struct errinfo *info)
+{
+    struct arena arena = {0};
+    struct row *rows = arena_array(&arena, BATCH, sizeof *rows);
+    int64_t need = p->limit - p->rows + 1;
+    size_t n = 0, max = counting || need > BATCH ? BATCH : (size_t)need;
+    bool found = true;
+    enum err e = ERR_OK;
+
+    while (n < max && found && e == ERR_OK) {
+        e = walk_next(w, &arena, &rows[n], &found, info);
+        n += e == ERR_OK && found;
+    }
+    p->end = !found;
+    if (e == ERR_OK && (deep(w->f) || p->rows < p->limit))
+        e = rows_fetch(w, rows, n, &arena, info);
+    for (size_t i = 0; i < n && e == ERR_OK; i++) {
+        bool gone = rows[i].body && rds_type(rows[i].body) == RDS_NIL;
+        if (!gone && row_matches(w->f, &rows[i]))
+            page_add(p, &rows[i]);
+        if (!p->more)
+            place_at(&p->last, &rows[i]);
+    }
+    rows_free(rows, n);
+    arena_free(&arena);
+    return e;
+}
+
+/* Rows on all the lists, and which of the lists have any. */
+static enum err lists_with_rows(struct rds *r, const struct str *connections, size_t n,
+                                struct str *kept, size_t *kept_count, int64_t *total,
+                                struct arena *arena, struct errinfo *info)
+{
+    struct str *argv = arena_array(arena, n * 2, sizeof *argv);
+    struct rds_command *commands = arena_array(arena, n, sizeof *commands);
+    struct rds_reply **replies = arena_array(arena, n, sizeof *replies);
+
+    *kept_count = 0;
+    *total = 0;
+    if (n == 0)
+        return ERR_OK;
+    for (size_t i = 0; i < n; i++) {
+        argv[2 * i] = STR("ZCARD");
+        argv[2 * i + 1] =
+            str_of(arena_printf(arena, RDS_PREFIX "failed:%.*s", STR_FMT(connections[i])));
+        commands[i] = (struct rds_command){&argv[2 * i], 2};
+    }
+    enum err e = rds_pipeline(r, commands, n, replies, info);
+    for (size_t i = 0; i < n && e == ERR_OK; i++) {
+        *total += rds_int(replies[i]);
+        if (rds_int(replies[i]) > 0)
+            kept[(*kept_count)++] = connections[i];
+        rds_free(replies[i]);
+    }
+    return e;
+}
+
+enum err trl_failed_page(struct rds *r, const struct trl_filter *f, const struct str *connections,
+                         size_t connection_count, struct str cursor, int64_t limit, struct buf *out,
+                         struct errinfo *info)
+{
+    struct arena arena = {0};
+    struct place from = {0};
+    struct walk walk = {0};
+    struct buf rows = BUF_CAP(out->cap), next = BUF_CAP(2048);
+    struct page page = {.limit = limit < 1 ? 1 : limit};
+    struct js_out w;
+    bool counting = f->store.n > 0 || deep(f);
+    int64_t total = 0, before_page = 0;
+    enum err e = ERR_OK;
+
+    if (cursor.n > 0 && !cursor_read(cursor, &from, &page.seen))
+        return err_set(info, ERR_RANGE, "This is not a cursor of this list.");
+    before_page = page.seen;
+    if (f->connection.n > 0) {
+        connections = &f->connection;
+        connection_count = 1;
+    }
+    struct str *lists = arena_array(&arena, connection_count, sizeof *lists);
+    size_t list_count = 0;
+    e = lists_with_rows(r, connections, connection_count, lists, &list_count, &total, &arena, info);
+    if (e != ERR_OK)
+        goto out;
+
+    walk_init(&walk, r, f, lists, list_count, &from);
+    jw_init(&page.w, &rows);
+    jw_begin_array(&page.w);
+    for (int64_t looked = 0;
+         looked < PAGE_SCAN && !page.end && !(page.more && !counting) && e == ERR_OK;
+         looked += BATCH)
+        e = page_step(&page, &walk, counting, info);
+    jw_end_array(&page.w);
+    if (e != ERR_OK)
+        goto out;
+
+    jw_init(&w, out);
+    jw_begin_object(&w);
+    jw_kint(&w, "count", counting ? page.seen : total);
+    jw_key(&w, "rows");
+    jw_raw(&w, buf_str(&rows));
+    jw_key(&w, "cursor");
+    if (page.more || !page.end) {
+        cursor_write(&page.last, before_page + page.rows, &next);
+        jw_str(&w, buf_str(&next));
+    } else {
+        jw_null(&w);
+    }
+    jw_end_object(&w);
+    e = buf_check(&rows) != ERR_OK ? ERR_TOO_BIG : buf_check(out);
+out:
+    walk_free(&walk);
+    buf_free(&next);
+    buf_free(&rows);
+    arena_free(&arena);
+    return e;
+}
+
+/* ---- the failed list, key by key ---- */
+
+enum err trl_failed_next(struct rds *r, struct str connection, const struct trl_filter *f,
+                         struct trl_walk *at, size_t n, struct arena *arena, struct str *keys,
+                         size_t *count, struct errinfo *info)
+{
+    struct place from = {.set = at->begun, .at_ms = at->at_ms};
+    struct walk walk = {0};
+    struct arena scratch = {0};
+    struct row *rows = arena_array(&scratch, BATCH, sizeof *rows);
+    bool found = true;
+    enum err e = ERR_OK;
+
+    *count = 0;
+    memcpy(from.order, at->order, sizeof from.order);
+    snprintf(from.connection, sizeof from.connection, "%.*s", STR_FMT(connection));
+    walk_init(&walk, r, f, &connection, 1, &from);
+    while (*count < n && found && e == ERR_OK) {
+        struct arena texts = {0};
+        size_t room = n - *count, got = 0;
+        while (got < (room < BATCH ? room : BATCH) && found && e == ERR_OK) {
+            e = walk_next(&walk, &texts, &rows[got], &found, info);
+            got += e == ERR_OK && found;
+        }
+        if (e == ERR_OK && deep(f))
+            e = rows_fetch(&walk, rows, got, &texts, info);
+        for (size_t i = 0; i < got && e == ERR_OK; i++)
+            if (row_matches(f, &rows[i]))
+                keys[(*count)++] = arena_str(arena, rows[i].order);
+        rows_free(rows, got);
+        arena_free(&texts);
+    }
+    if (e == ERR_OK && walk.lanes[0].from.set) {
+        at->begun = true;
+        at->at_ms = walk.lanes[0].from.at_ms;
+        memcpy(at->order, walk.lanes[0].from.order, sizeof at->order);
+    }
+    walk_free(&walk);
+    arena_free(&scratch);
+    return e;
+}
+
+enum err trl_failed_keys(struct rds *r, struct str connection, const struct trl_filter *f,
+                         struct str after, size_t n, struct arena *arena, struct str *keys,
+                         size_t *count, struct errinfo *info)
+{
+    struct trl_walk at = {0};
+    struct rds_reply *score = NULL;
+
+    *count = 0;
+    if (after.n > 0) {
+        struct str key = str_of(arena_printf(arena, RDS_PREFIX "failed:%.*s", STR_FMT(connection)));
+        enum err e = rds_call(r, (struct str[]){STR("ZSCORE"), key, after}, 3, &score, info);
+        if (e != ERR_OK)
+            return e;
+        at.begun = rds_type(score) == RDS_TEXT;
+        at.at_ms = rds_int(score);
+        snprintf(at.order, sizeof at.order, "%.*s", STR_FMT(after));
+        rds_free(score);
+    }
+    return trl_failed_next(r, connection, f, &at, n, arena, keys, count, info);
+}
+
+enum err trl_failed_count(struct rds *r, struct str connection, int64_t *count,
+                          struct errinfo *info)
+{
+    struct rds_reply *reply = NULL;
+    struct arena arena = {0};
+    struct str key = str_of(arena_printf(&arena, RDS_PREFIX "failed:%.*s", STR_FMT(connection)));
+    enum err e = rds_call(r, (struct str[]){STR("ZCARD"), key}, 2, &reply, info);
+
+    *count = e == ERR_OK ? rds_int(reply) : 0;
+    rds_free(reply);
+    arena_free(&arena);
+    return e;
+}
