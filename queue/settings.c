@@ -9,11 +9,11 @@
 #include <string.h>
 #include <time.h>
 
-/* DESIGN of the cache. Buckets of a few slots, each bucket with a lock of its own; a store may stand
- * in its bucket only, so that a hit is one hash, one lock and a few comparisons. A bucket's clock
- * hand throws out what was not used since it last came by. Stores are read from Redis outside any
- * lock; of two readers the one with the newer version wins. Ids that Redis does not know stand in a
- * table apart, so that strangers cannot drive out stores. */
+/* DESIGN of the cache. Buckets of a few slots, each bucket with a lock of its own; a store may
+ * stand in its bucket only, so that a hit is one hash, one lock and a few comparisons. A bucket's
+ * clock hand throws out what was not used since it last came by. Stores are read from Redis outside
+ * any lock; of two readers the one with the newer version wins. Ids that Redis does not know stand
+ * in a table apart, so that strangers cannot drive out stores. */
 #define WAYS 8
 #define ABSENT 256
 #define REST_MS 1000 /* between two readings that strangers can cause, for one store */
@@ -73,7 +73,7 @@ void set_store_put(struct set_store *s)
         store_free(s);
 }
 
-/* A platform is a word, an id what a domain or a seller id is made of: neither can leave its key. */
+/* A platform is a word, an id what a domain or a seller id is made of: neither leaves its key. */
 static bool store_key(const char *platform, const char *id, char out[STORE_KEY])
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
@@ -272,8 +272,9 @@ static struct slot *slot_for(struct bucket *b, size_t ways, struct set_store **o
     return s;
 }
 
-/* The cached store, counted, unless it has to be read: because it is at version SEEN (0: whatever it
- * is), or because REFRESH is wanted and its second is over; who is told so is the one to read it. */
+/* The cached store, counted, unless it has to be read: because it is at version SEEN (0: whatever
+ * it is), or because REFRESH is wanted and its second is over; who is told so is the one to read
+ * it. */
 static struct set_store *cached(struct set_cache *c, const char *key, bool refresh, int64_t seen)
 {
     struct bucket *b = bucket_of(c, key);

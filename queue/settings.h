@@ -48,12 +48,13 @@ void set_cache_free(struct set_cache *c);
 void set_cache_clock(struct set_cache *c, int64_t (*now_ms)(void));
 
 /* The store, from the cache or from Redis. REFRESH reads Redis again unless that was done for this
- * store within the last second. ERR_NOT_FOUND: no such store (a tombstone is found, with `deleted`).
- * Unknown ids are remembered for a second, so that strangers cannot make us ask Redis each time. */
+ * store within the last second. ERR_NOT_FOUND: no such store (a tombstone is found, with
+ * `deleted`). Unknown ids are remembered for a second, so that strangers cannot make us ask Redis
+ * each time. */
 enum err set_store_get(struct set_cache *c, struct rds *r, const char *platform, const char *id,
                        bool refresh, struct set_store **out, struct errinfo *info) MUST_CHECK;
-/* The store at another version than SEEN, which Redis has just said is out of date: from the cache if
- * it has one already, else from Redis, at once (the second's rest of REFRESH is for strangers). */
+/* The store at another version than SEEN, which Redis has just said is out of date: from the cache
+ * if it has one already, else from Redis, at once (REFRESH's rest of a second is for strangers). */
 enum err set_store_renew(struct set_cache *c, struct rds *r, const char *platform, const char *id,
                          int64_t seen, struct set_store **out, struct errinfo *info) MUST_CHECK;
 /* The store as Redis has it now, whatever the cache knows, which learns of it: for what people see
@@ -78,9 +79,9 @@ struct set_store_write {
  * may be NULL. */
 enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct set_store_write *w,
                         int64_t *version, struct errinfo *info) MUST_CHECK;
-/* Leaves a tombstone: secrets and settings go, then waiting orders are withdrawn and failed ones leave
- * the list, in chunks. ERR_NOT_FOUND: there is none, or none any more (what an earlier call had to
- * leave undone is done first). */
+/* Leaves a tombstone: secrets and settings go, then waiting orders are withdrawn and failed ones
+ * leave the list, in chunks. ERR_NOT_FOUND: there is none, or none any more (what an earlier call
+ * had to leave undone is done first). */
 enum err set_store_delete(struct rds *r, const char *platform, const char *id, const char *who,
                           struct errinfo *info) MUST_CHECK;
 /* Keys ("shopify/x") of all live stores, sorted, in ARENA. */
@@ -112,16 +113,15 @@ enum err set_conn_list(struct rds *r, struct arena *arena, struct str **names, s
 
 struct set_conn_write {
     const char *name, *tenant, *grant_kind;
-    const char *client_id; /* NULL keeps */
-    struct str
-        client_secret; /* plain; sealed under the hook key and handed to a worker; {NULL,0} keeps */
-    bool force;        /* another tenant than before is wanted */
+    const char *client_id;    /* NULL keeps; "" goes back to the environment's pair */
+    struct str client_secret; /* plain; goes to a worker under the hook key; {NULL,0} keeps */
+    bool force;               /* another tenant than before is wanted */
     const char *who;
 };
 /* Creates or replaces; status stays as it is (after an uninstall it begins anew). ERR_CONFLICT:
- * another tenant than before without FORCE; ERR_MISSING: a client_id that is new without its secret,
- * or a secret without a client_id; ERR_RANGE: not a connection's name. An error after which the
- * connection is stored and only its secret is not yet with a worker is mended by the same call
+ * another tenant than before without FORCE; ERR_MISSING: a client_id that is new without its
+ * secret, or a secret without a client_id; ERR_RANGE: not a connection's name. An error after which
+ * the connection is stored and only its secret is not yet with a worker is mended by the same call
  * again. *CREATED may be NULL. */
 enum err set_conn_save(struct rds *r, const struct cry_keys *keys, const struct set_conn_write *w,
                        bool *created, struct errinfo *info) MUST_CHECK;

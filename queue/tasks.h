@@ -1,7 +1,7 @@
 /*
- * tasks: what the receiver asks of a worker, since it has no way out itself: kept in Redis, leased by
- * one worker at a time, completed with a result, gone a day later. Secrets inside a task are sealed
- * under the hook key by whoever adds it.
+ * tasks: what the receiver asks of a worker, since it has no way out itself: kept in Redis, leased
+ * by one worker at a time, completed with a result, gone a day later. Secrets inside a task are
+ * sealed under the hook key by whoever adds it.
  */
 #pragma once
 
@@ -20,12 +20,12 @@ struct tsk_task {
 /* Adds one; ID gets its id. */
 enum err tsk_add(struct rds *r, const char *kind, struct str input, char id[37],
                  struct errinfo *info) MUST_CHECK;
-/* The next task for LEASE_MS. ERR_NOT_FOUND: none. Free with tsk_free. A task whose worker died five
- * times is failed instead of handed out. */
+/* The next task for LEASE_MS. ERR_NOT_FOUND: none. Free with tsk_free. A task whose worker died
+ * five times is failed instead of handed out. */
 enum err tsk_lease(struct rds *r, int64_t lease_ms, struct tsk_task *out,
                    struct errinfo *info) MUST_CHECK;
-/* Ends it with STATUS ("done", "failed") and RESULT (JSON); its input goes. ERR_LOST: the lease ended
- * and somebody else has it, or has ended it. */
+/* Ends it with STATUS ("done", "failed") and RESULT (JSON); its input goes. ERR_LOST: the lease
+ * ended and somebody else has it, or has ended it. */
 enum err tsk_done(struct rds *r, const struct tsk_task *t, const char *status, struct str result,
                   struct errinfo *info) MUST_CHECK;
 void tsk_free(struct tsk_task *t);

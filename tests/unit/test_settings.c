@@ -348,7 +348,7 @@ static void test_a_deleted_store_leaves_a_tombstone_and_no_work(void **state)
     static const char fill[] =
         "for i = 1, 2500 do "
         "  local P, mine, its = KEYS[1], 'shopify/x/' .. i, 'shopify/xy/' .. i "
-        "  local queue = i % 3 == 0 and 'later:acme' or i % 3 == 1 and 'ready:acme' or 'failed:acme' "
+        "  local queue = ({[0] = 'later:acme', 'ready:acme', 'failed:acme'})[i % 3] "
         "  for _, O in ipairs({mine, its}) do "
         "    redis.call('ZADD', P .. queue, i, O) "
         "    redis.call('HSET', P .. 'order:' .. O, 'st', i % 3 == 2 and 'failed' or 'waiting') "
