@@ -1,0 +1,341 @@
+#include "handlers/api.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "service/base/limits.h"
+#include "service/sync/shopify.h"
+
+/* A webhook secret: Shopify's have 32 to 64 characters. */
+#define SECRET_MIN 8
+#define SECRET_MAX 256
+
+static const char *const fields[] = {"connection", "settings", "mappings", "secrets", NULL};
+
+/* ---- what is shown ---- */
+
+static void write_store(struct js_out *w, const struct set_store *s)
+{
+    struct js_doc doc = {0};
+    struct errinfo info = {0};
+
+    jw_begin_object(w);
+    jw_kz(w, "platform", s->platform);
+    jw_kz(w, "id", s->id);
+    jw_kz(w, "connection", s->connection);
+    jw_kint(w, "version", s->version);
+    jw_kz(w, "added_day", s->added_day);
+    if (js_parse(s->document, LIM_API_BODY, &doc, &info) == ERR_OK) {
+        jw_key(w, "settings");
+        jw_value(w, js_get(doc.root, "settings"));
+        jw_key(w, "mappings");
+        jw_value(w, js_get(doc.root, "mappings"));
+    }
+    js_free(&doc);
+    jw_key(w, "secrets");
+    jw_begin_object(w);
+    for (int i = 0; i < SET_SECRET_COUNT; i++) {
+        jw_key(w, set_secret_text((enum set_secret)i));
+        jw_begin_object(w);
+        jw_kbool(w, "set", s->secret_at[i] > 0);
+        if (s->secret_at[i] > 0)
+            api_time(w, "since", s->secret_at[i]);
+        jw_end_object(w);
+    }
+    jw_end_object(w);
+    jw_end_object(w);
+}
+
+static void show(struct srv_res *res, const struct set_store *s)
+{
+    struct js_out w;
+
+    jw_init(&w, &res->body);
+    write_store(&w, s);
+}
+
+/* Reads the store of KEY ("shopify/x") as it is now. */
+static enum err read_key(struct srv_env *env, struct srv_req *req, struct str key,
+                         struct set_store **out, struct errinfo *info)
+{
+    struct str rest = key, platform = str_split(&rest, '/');
+    const char *p = arena_printf(req->arena, "%.*s", STR_FMT(platform));
+    const char *id = arena_printf(req->arena, "%.*s", STR_FMT(rest));
+
+    return set_store_read(env->stores, req->redis, p, id, out, info);
+}
+
+static int compare(struct str a, struct str b)
+{
+    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+
+    return c ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+/* The cursor is the key of the page's last store. */
+void api_stores(struct srv_env *env, struct srv_req *req, struct srv_res *res)
+{
+    struct str connection = srv_query(req, "connection"), after = srv_query(req, "cursor");
+    struct str *keys = NULL, last = {NULL, 0};
+    struct errinfo info = {0};
+    size_t n = 0;
+    int64_t limit = 0, count = 0, shown = 0;
+    struct js_out w;
+    enum err e = ERR_OK;
+
+    if (!api_limit(req, &limit, res))
+        return;
+    e = set_store_list(req->redis, req->arena, &keys, &n, &info);
+    jw_init(&w, &res->body);
+    jw_begin_object(&w);
+    jw_key(&w, "rows");
+    jw_begin_array(&w);
+    for (size_t i = 0; i < n && e == ERR_OK; i++) {
+        struct set_store *s = NULL;
+
+        e = read_key(env, req, keys[i], &s, &info);
+        if (e == ERR_NOT_FOUND) {
+            e = ERR_OK; /* deleted since it was listed */
+        } else if (e == ERR_OK && !s->deleted &&
+                   (!connection.p || str_eq(connection, str_of(s->connection)))) {
+            count++;
+            if ((!after.p || compare(keys[i], after) > 0) && shown++ < limit) {
+                write_store(&w, s);
+                last = keys[i];
+            }
+        }
+        set_store_put(s);
+    }
+    jw_end_array(&w);
+    jw_kint(&w, "count", count);
+    jw_key(&w, "cursor");
+    if (shown > limit)
+        jw_str(&w, last);
+    else
+        jw_null(&w);
+    jw_end_object(&w);
+    if (e != ERR_OK)
+        api_error(res, e, &info);
+}
+
+/* ---- what is changed ---- */
+
+/* One PUT or PATCH on its way. */
+struct change {
+    struct srv_env *env;
+    struct srv_req *req;
+    struct srv_res *res;
+    char id[LIM_STORE_ID + 1];
+    bool patch;
+    struct set_store *before; /* NULL: there is none */
+    struct js_doc doc, base;
+    struct opt_errors errors;
+    struct opt_store options;
+    struct buf canonical;
+    struct set_store_write write;
+    char today[11];
+};
+
+static void complain(struct change *c, const char *field, const char *message)
+{
+    opt_complain(&c->errors, c->req->arena, str_of(field), "%s", message);
+}
+
+static void read_connection(struct change *c)
+{
+    const struct js_value *v = js_get(c->doc.root, "connection");
+    struct str name = {NULL, 0};
+    struct set_conn conn;
+    struct errinfo info = {0};
+
+    if (js_is_null(v) && c->patch && c->before)
+        c->write.connection = c->before->connection;
+    else if (js_is_null(v))
+        complain(c, "connection", "is required: the name of a connection");
+    else if (!js_string(v, &name) || !set_conn_name_ok(name))
+        complain(c, "connection", "must be a connection's name: 1 to 64 of a-z, 0-9 and -");
+    else
+        c->write.connection = arena_printf(c->req->arena, "%.*s", STR_FMT(name));
+    if (c->write.connection &&
+        set_conn_get(c->req->redis, c->write.connection, &conn, &info) == ERR_NOT_FOUND)
+        complain(c, "connection", "there is no connection of this name; set it up first");
+}
+
+static void read_secrets(struct change *c)
+{
+    const char *names[SET_SECRET_COUNT + 1] = {NULL};
+    const struct js_value *secrets = js_get(c->doc.root, "secrets");
+    size_t complaints = c->errors.count;
+    bool any = false;
+
+    if (!js_is_null(secrets) && js_type(secrets) != JS_OBJECT)
+        complain(c, "secrets", "must be an object");
+    for (int i = 0; i < SET_SECRET_COUNT; i++) {
+        const char *name = names[i] = set_secret_text((enum set_secret)i);
+        const struct js_value *v = js_get(secrets, name);
+        char *field = arena_printf(c->req->arena, "secrets.%s", name);
+        struct str secret = {NULL, 0};
+        bool had = c->before && c->before->secret_at[i] > 0;
+
+        if (js_type(v) == JS_NULL)
+            c->write.clear[i] = true;
+        else if (v && (!js_string(v, &secret) || secret.n < SECRET_MIN || secret.n > SECRET_MAX))
+            complain(c, field, "must be text of 8 to 256 characters, or null to remove it");
+        else
+            c->write.secret[i] = secret;
+        any = any || (i != SET_API_TOKEN && (c->write.secret[i].p || (had && !c->write.clear[i])));
+    }
+    api_name_unknown(secrets, "secrets.", names, c->req->arena, &c->errors);
+    if (!any && c->errors.count == complaints)
+        complain(c, "secrets", "must hold the shop's webhook secret (secrets.webhook)");
+}
+
+static void read_options(struct change *c)
+{
+    struct str rest = str_of(c->id);
+    struct str handle = str_split(&rest, '.');
+    struct str prefix = str_of(arena_printf(c->req->arena, "%.*s-", STR_FMT(handle)));
+    struct errinfo info = {0};
+    const char *added = c->before ? c->before->added_day : c->today;
+    size_t found = c->errors.count;
+
+    if (c->patch && c->before &&
+        js_parse(c->before->document, LIM_API_BODY, &c->base, &info) != ERR_OK)
+        complain(c, "settings", "cannot be changed singly: what is stored cannot be read");
+    buf_init(&c->canonical, LIM_API_BODY);
+    if (opt_read(c->doc.root, c->base.root, added, str_cut(prefix, 40), c->req->arena, &c->options,
+                 &c->errors, &c->canonical) == ERR_TOO_BIG &&
+        c->errors.count == found)
+        complain(c, "settings", "are larger than 1 MiB together");
+}
+
+/* Two stores with one prefix would make the same invoice numbers in one organisation. */
+static enum err check_prefix(struct change *c, struct errinfo *info)
+{
+    struct str *keys = NULL, mine = c->options.invoice.prefix;
+    struct buf others = BUF_CAP(400);
+    const char *own = arena_printf(c->req->arena, "shopify/%s", c->id);
+    size_t n = 0;
+    enum err e = set_store_list(c->req->redis, c->req->arena, &keys, &n, info);
+
+    for (size_t i = 0; i < n && e == ERR_OK; i++) {
+        struct set_store *s = NULL;
+
+        if (str_eq(keys[i], str_of(own)))
+            continue;
+        e = read_key(c->env, c->req, keys[i], &s, info);
+        if (e == ERR_OK && !s->deleted && strcmp(s->connection, c->write.connection) == 0 &&
+            str_eq_nocase(s->options.invoice.prefix, mine))
+            buf_printf(&others, "%s%s", others.n > 0 ? ", " : "", s->key);
+        if (e == ERR_NOT_FOUND)
+            e = ERR_OK;
+        set_store_put(s);
+    }
+    if (e == ERR_OK && others.n > 0)
+        opt_complain(&c->errors, c->req->arena, STR("settings.prefix"),
+                     "is used on this connection already, by %s: invoice numbers would be taken "
+                     "twice",
+                     buf_z(&others));
+    buf_free(&others);
+    return e;
+}
+
+static void save(struct change *c)
+{
+    struct set_store *after = NULL;
+    struct errinfo info = {0};
+    enum err e = check_prefix(c, &info);
+
+    if (e == ERR_OK && api_refused(&c->errors, c->res))
+        return;
+    c->write.platform = "shopify";
+    c->write.id = c->id;
+    c->write.expect_version = c->before ? c->before->version : 0;
+    c->write.document = buf_str(&c->canonical);
+    c->write.added_day = c->today;
+    c->write.who = c->req->who;
+    if (e == ERR_OK)
+        e = set_store_save(c->req->redis, c->env->hook_keys, &c->write, NULL, &info);
+    if (e == ERR_OK)
+        e = set_store_read(c->env->stores, c->req->redis, "shopify", c->id, &after, &info);
+    if (e == ERR_OK) {
+        c->res->status = c->before ? 200 : 201;
+        show(c->res, after);
+    } else {
+        api_error(c->res, e, &info);
+    }
+    set_store_put(after);
+}
+
+static void change(struct change *c)
+{
+    time_t now = time(NULL);
+    struct tm tm;
+
+    (void)strftime(c->today, sizeof c->today, "%Y-%m-%d", gmtime_r(&now, &tm));
+    if (!api_read(c->req, false, &c->doc, c->res))
+        return;
+    api_name_unknown(c->doc.root, "", fields, c->req->arena, &c->errors);
+    read_connection(c);
+    read_secrets(c);
+    read_options(c);
+    if (!api_refused(&c->errors, c->res))
+        save(c);
+}
+
+static void remove_store(struct srv_env *env, struct srv_req *req, struct srv_res *res,
+                         const char *platform, const char *id)
+{
+    struct set_store *gone = NULL;
+    struct errinfo info = {0};
+    enum err e = set_store_delete(req->redis, platform, id, req->who, &info);
+
+    if (e != ERR_OK) {
+        api_error(res, e, &info);
+        return;
+    }
+    res->status = 204;
+    err_ignore(set_store_read(env->stores, req->redis, platform, id, &gone, &info),
+               "only the cache is to learn of it; it would within a second");
+    set_store_put(gone);
+}
+
+void api_store(struct srv_env *env, struct srv_req *req, struct srv_res *res)
+{
+    struct str platform = srv_segment(req, 3), id = srv_segment(req, 4);
+    struct change c = {.env = env, .req = req, .res = res};
+    struct errinfo info = {0};
+    bool get = strcmp(req->method, "GET") == 0, put = strcmp(req->method, "PUT") == 0;
+    enum err e = ERR_OK;
+
+    if (put && !str_eq(platform, STR("shopify"))) {
+        api_refuse(res, req->arena, "platform", "must be \"shopify\"");
+        return;
+    }
+    if (!str_eq(platform, STR("shopify")) || !shp_shop(id, c.id)) {
+        if (put)
+            api_refuse(res, req->arena, "id", "must be the shop's domain, x.myshopify.com");
+        else
+            srv_problem(res, 404, "Not Found", "There is no such store.");
+        return;
+    }
+    e = set_store_read(env->stores, req->redis, "shopify", c.id, &c.before, &info);
+    if (e == ERR_OK && c.before->deleted) {
+        set_store_put(c.before);
+        c.before = NULL;
+        e = err_set(&info, ERR_NOT_FOUND, "The store shopify/%s was deleted.", c.id);
+    }
+    c.patch = strcmp(req->method, "PATCH") == 0;
+    if (strcmp(req->method, "DELETE") == 0 && (e == ERR_OK || e == ERR_NOT_FOUND))
+        remove_store(env, req, res, "shopify", c.id);
+    else if (e != ERR_OK && !(put && e == ERR_NOT_FOUND))
+        api_error(res, e, &info);
+    else if (get)
+        show(res, c.before);
+    else
+        change(&c);
+    set_store_put(c.before);
+    js_free(&c.doc);
+    js_free(&c.base);
+    buf_free(&c.canonical);
+}
