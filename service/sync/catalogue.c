@@ -497,14 +497,13 @@ static struct str normalise(struct str s, char out[MESSAGE_MAX])
 {
     size_t n = 0;
 
-    s = str_trim(s);
-    while (str_starts(s, STR("* ")))
-        s = str_trim((struct str){s.p + 2, s.n - 2});
     while (s.n > 0 && n < MESSAGE_MAX) {
         size_t quote = quote_length(s), space = space_length(s);
         size_t length = quote + space > 0 ? quote + space : 1;
 
-        if (space > 0 && n > 0 && out[n - 1] != ' ')
+        if (space > 0 && n == 1 && out[0] == '*')
+            n = 0;
+        else if (space > 0 && n > 0 && out[n - 1] != ' ')
             out[n++] = ' ';
         else if (length == 1 && quote + space == 0)
             out[n++] = (char)(s.p[0] >= 'A' && s.p[0] <= 'Z' ? s.p[0] - 'A' + 'a' : s.p[0]);

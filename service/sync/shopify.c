@@ -375,8 +375,8 @@ static struct str read_title(struct reader *r, const struct js_value *v)
         return read_name(r, v, "name");
     if (variant.n == 0)
         return title;
-    return str_cut(str_of(arena_printf(r->arena, "%.*s - %.*s", STR_FMT(title), STR_FMT(variant))),
-                   LIM_NAME);
+    title = str_of(arena_printf(r->arena, "%.*s - %.*s", STR_FMT(title), STR_FMT(variant)));
+    return str_trim(str_cut(title, LIM_NAME));
 }
 
 static enum err read_quantity(struct reader *r, const struct js_value *v, struct ord_line *line)

@@ -1,0 +1,818 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "service/sync/shopify.h"
+
+#define ORDERS SOURCE_DIR "/tests/data/orders/"
+
+/* ---- bodies ---- */
+
+/* A body that was read, with all that it lives in. */
+struct sample {
+    struct buf text;
+    struct js_doc doc;
+    struct arena arena;
+    struct order o;
+    struct errinfo info;
+};
+
+static void load(const char *path, struct buf *out)
+{
+    FILE *file = fopen(path, "re");
+    char bytes[4096];
+    size_t n;
+
+    if (!file)
+        fail_msg("cannot open %s", path);
+    buf_init(out, LIM_JSON_BYTES);
+    while ((n = fread(bytes, 1, sizeof(bytes), file)) > 0)
+        buf_add(out, bytes, n);
+    fclose(file);
+    assert_int_equal(buf_check(out), ERR_OK);
+}
+
+static void parse(struct sample *s)
+{
+    assert_int_equal(js_parse(buf_str(&s->text), LIM_JSON_BYTES, &s->doc, &s->info), ERR_OK);
+}
+
+static void open_sample(struct sample *s, const char *name)
+{
+    char path[300];
+
+    memset(s, 0, sizeof(*s));
+    snprintf(path, sizeof(path), ORDERS "%s.json", name);
+    load(path, &s->text);
+    parse(s);
+}
+
+static enum err read_sample(struct sample *s)
+{
+    return shp_read_order(s->doc.root, STR("a.myshopify.com"), &s->arena, &s->o, &s->info);
+}
+
+/* Reads an order from TEXT, in which ' stands for ". */
+static enum err read_text(struct sample *s, const char *text)
+{
+    memset(s, 0, sizeof(*s));
+    buf_init(&s->text, LIM_JSON_BYTES);
+    for (const char *c = text; *c; c++)
+        buf_addc(&s->text, *c == '\'' ? '"' : *c);
+    parse(s);
+    return read_sample(s);
+}
+
+static void close_sample(struct sample *s)
+{
+    js_free(&s->doc);
+    arena_free(&s->arena);
+    buf_free(&s->text);
+}
+
+static const char *const samples[] = {
+    "01_doc_test_order_cancelled_voided",
+    "02_ruby_partially_refunded_discount_3lines",
+    "03_ruby_unpaid_pending",
+    "04_ruby_partially_paid",
+    "05_ruby_eur_tax_exclusive_qty3",
+    "06_ruby_discount_code_fulfilled_no",
+    "07_ruby_three_lines_tax",
+    "08_ruby_fulfilled",
+    "09_ruby_cancelled_refunded",
+    "10_ita_hkd_two_stacked_discounts_shipping",
+    "11_jpy_zero_decimal_tax_exclusive",
+    "20_con_gbp_tax_incl_partial_fulfilment_code",
+    "21_con_eur_shop_gbp_presentment_gift_card_paid",
+    "22_con_gift_card_line_and_tip_line",
+    "23_con_b2b_net30_unpaid_tax_exempt",
+    "24_con_free_order_zero_total",
+};
+
+/* ---- an order as readable lines, as in the .expect files ---- */
+
+static void print_state(const struct order *o, struct buf *b)
+{
+    static const char *const paid[] = {"unpaid", "partly paid", "paid"};
+    static const char *const shipped[] = {"unfulfilled", "partly fulfilled", "fulfilled"};
+    const struct ord_state *s = &o->state;
+
+    buf_printf(b, "state: %s, %s%s%s%s%s%s%s\n", paid[s->paid], shipped[s->fulfilment],
+               s->cancelled ? ", cancelled" : "", s->refunded ? ", refunded" : "",
+               s->test ? ", test" : "", s->zero_value ? ", zero value" : "",
+               s->nothing_left ? ", nothing left" : "", s->third_party ? ", third party" : "");
+    buf_printf(b, "status: %.*s\ncreated: %s\nprocessed: %s\nshipped: %s\ncancelled: %s\n",
+               STR_FMT(o->shop_status), s->created_day, o->processed_at, o->fulfilled_day,
+               o->cancelled_day);
+}
+
+static void print_money(const struct order *o, struct buf *b)
+{
+    bool foreign = strcmp(o->currency, o->presentment_currency) != 0;
+
+    buf_printf(b, "currency: %s", o->currency);
+    if (foreign)
+        buf_printf(b, " (buyer: %s)", o->presentment_currency);
+    buf_printf(b, "\nprices: %s tax\nexempt: %s\ntotal: %s\n",
+               o->taxes_included ? "with" : "without", o->tax_exempt ? "yes" : "no",
+               mon_text(o->total).z);
+    buf_printf(b, "tax: %s\ntip: %s\ncurrent: %s\noutstanding: %s\n", mon_text(o->total_tax).z,
+               mon_text(o->tip).z, mon_text(o->current_total).z, mon_text(o->outstanding).z);
+    buf_addz(b, "gateways: ");
+    for (size_t i = 0; i < o->state.gateway_count; i++)
+        buf_printf(b, "%s%.*s", i ? ", " : "", STR_FMT(o->state.gateways[i]));
+}
+
+static void print_party(const struct order *o, struct buf *b)
+{
+    const struct ord_party *p = &o->party;
+    struct str customer = p->customer_id.n ? p->customer_id : STR("guest");
+
+    buf_printf(b, "\nsource: %.*s\ntags: %.*s\ncustomer: %.*s\nperson: %.*s\ncompany: %.*s%s\n",
+               STR_FMT(o->state.source), STR_FMT(o->state.tags), STR_FMT(customer),
+               STR_FMT(p->name), STR_FMT(p->company), p->is_company ? " (buyer)" : "");
+    buf_printf(b, "email: %.*s\ncountry: %.*s\npo: %.*s\ndue: %s", STR_FMT(p->email),
+               STR_FMT(o->country), STR_FMT(o->po_number), o->due_day);
+    if (o->due_days >= 0)
+        buf_printf(b, " (%lld days)", (long long)o->due_days);
+    buf_addc(b, '\n');
+}
+
+static void print_line(const struct ord_line *l, struct buf *b)
+{
+    static const char *const kinds[] = {"product", "gift card", "tip", "shipping", "duty", "fee"};
+
+    buf_printf(b, "line: %s: %lld x %s - %s", kinds[l->kind], (long long)l->quantity,
+               mon_text(l->price).z, mon_text(l->discount).z);
+    if (l->removed > 0)
+        buf_printf(b, " (removed %lld)", (long long)l->removed);
+    buf_printf(b, ": %.*s", STR_FMT(l->title));
+    if (l->sku.n > 0)
+        buf_printf(b, " [%.*s]", STR_FMT(l->sku));
+    buf_addc(b, '\n');
+    for (size_t i = 0; i < l->tax_count; i++)
+        buf_printf(b, "  tax: %s %.*s %s%s\n", mon_text(l->taxes[i].amount).z,
+                   STR_FMT(l->taxes[i].title), mon_rate_text(l->taxes[i].rate).z,
+                   l->taxes[i].channel_liable ? " (marketplace)" : "");
+}
+
+static void print_order(const struct order *o, struct buf *b)
+{
+    buf_printf(b, "id: %.*s\nname: %.*s\n", STR_FMT(o->id), STR_FMT(o->name));
+    print_state(o, b);
+    print_money(o, b);
+    print_party(o, b);
+    for (size_t i = 0; i < o->line_count; i++)
+        print_line(&o->lines[i], b);
+    for (size_t i = 0; i < o->refund_count; i++) {
+        const struct ord_refund *r = &o->refunds[i];
+
+        buf_printf(b, "refund: %.*s %s %s\n", STR_FMT(r->id), r->day,
+                   r->has_money ? mon_text(r->amount).z : "no money");
+    }
+}
+
+/* Compares line by line, without the spaces at the lines' ends; names the first that differs. */
+static void compare(const char *name, struct str wanted, struct str got)
+{
+    while (wanted.p || got.p) {
+        struct str a = str_split(&wanted, '\n'), b = str_split(&got, '\n');
+
+        while (b.n > 0 && b.p[b.n - 1] == ' ')
+            b.n--;
+        if (!str_eq(a, b))
+            fail_msg("%s: expected \"%.*s\", read \"%.*s\"", name, STR_FMT(a), STR_FMT(b));
+    }
+}
+
+static void every_sample_order_reads_as_expected(void **state)
+{
+    struct sample s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+        struct buf got = BUF_CAP(LIM_JSON_BYTES), wanted;
+        char path[300];
+
+        open_sample(&s, samples[i]);
+        if (read_sample(&s) != ERR_OK)
+            fail_msg("%s: %s", samples[i], s.info.text);
+        print_order(&s.o, &got);
+        snprintf(path, sizeof(path), ORDERS "%s.expect", samples[i]);
+        load(path, &wanted);
+        compare(samples[i], buf_str(&wanted), buf_str(&got));
+        buf_free(&got);
+        buf_free(&wanted);
+        close_sample(&s);
+    }
+}
+
+static void the_lines_of_every_sample_add_up_to_its_total(void **state)
+{
+    struct sample s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+        struct money sum, gross;
+
+        open_sample(&s, samples[i]);
+        assert_int_equal(read_sample(&s), ERR_OK);
+        sum = s.o.taxes_included ? mon_zero(s.o.currency) : s.o.total_tax;
+        for (size_t k = 0; k < s.o.line_count; k++) {
+            const struct ord_line *l = &s.o.lines[k];
+
+            assert_int_equal(mon_mul(l->price, l->quantity, &gross), ERR_OK);
+            assert_int_equal(mon_add(sum, gross, &sum), ERR_OK);
+            assert_int_equal(mon_sub(sum, l->discount, &sum), ERR_OK);
+        }
+        if (mon_cmp(sum, s.o.total) != 0)
+            fail_msg("%s: %s instead of %s", samples[i], mon_text(sum).z, mon_text(s.o.total).z);
+        close_sample(&s);
+    }
+}
+
+/* ---- what a body may lack, and what not ---- */
+
+#define ONE_LINE "'line_items':[{'id':11,'title':'Mug','quantity':2,'price':'5.00'}]"
+#define HEAD "'id':1,'currency':'EUR','total_price':'10.00',"
+
+static void an_order_of_the_needed_fields_alone_is_read(void **state)
+{
+    struct sample s;
+
+    (void)state;
+    assert_int_equal(read_text(&s, "{" HEAD ONE_LINE "}"), ERR_OK);
+    assert_true(str_eq(s.o.platform, STR("shopify")) && str_eq(s.o.id, STR("1")));
+    assert_true(str_eq(s.o.store, STR("a.myshopify.com")) && str_eq(s.o.name, STR("1")));
+    assert_string_equal(s.o.presentment_currency, "EUR");
+    assert_int_equal(s.o.state.paid, ORD_UNPAID);
+    assert_string_equal(mon_text(s.o.outstanding).z, "10.00"); /* nobody said it was paid */
+    assert_int_equal(s.o.due_days, -1);
+    assert_false(s.o.edited || s.o.state.nothing_left || s.o.state.third_party);
+    close_sample(&s);
+}
+
+static void what_an_invoice_can_do_without_may_have_any_type(void **state)
+{
+    static const char *const keys[] = {
+        "name",
+        "customer",
+        "billing_address",
+        "shipping_address",
+        "company",
+        "email",
+        "payment_terms",
+        "po_number",
+        "tags",
+        "fulfillments",
+        "payment_gateway_names",
+        "refunds",
+        "transactions",
+        "shipping_lines",
+        "tax_lines",
+        "total_outstanding",
+        "created_at",
+        "updated_at",
+        "processed_at",
+        "cancelled_at",
+        "source_name",
+        "financial_status",
+        "fulfillment_status",
+        "current_total_price",
+        "contact_email",
+        "tax_exempt",
+        "taxes_included",
+        "presentment_currency",
+    };
+    static const char *const values[] = {"null",         "true", "7",      "'x'",       "[]",
+                                         "{}",           "[7]",  "[null]", "{'id':{}}", "[[{}]]",
+                                         "[{'id':null}]"};
+    char text[400];
+    struct sample s;
+
+    (void)state;
+    for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++) {
+        for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
+            /* A shipping line is something to invoice: one that is there needs its price. */
+            if (strcmp(keys[k], "shipping_lines") == 0 && values[v][0] == '[' &&
+                values[v][1] != ']')
+                continue;
+            snprintf(text, sizeof(text), "{" HEAD ONE_LINE ",'%s':%s}", keys[k], values[v]);
+            if (read_text(&s, text) != ERR_OK)
+                fail_msg("%s: %s: %s", keys[k], values[v], s.info.text);
+            close_sample(&s);
+        }
+    }
+}
+
+static void what_an_invoice_needs_is_named_where_it_is_missing(void **state)
+{
+    static const struct {
+        const char *text;
+        enum err e;
+        const char *sentence;
+    } cases[] = {
+        {"{}", ERR_MISSING, "id is missing."},
+        {"[]", ERR_MISSING, "id is missing."},
+        {"{'id':'x'}", ERR_TYPE, "id is no positive whole number."},
+        {"{'id':-1}", ERR_TYPE, "id is no positive whole number."},
+        {"{'id':1.5}", ERR_TYPE, "id is no positive whole number."},
+        {"{'id':1}", ERR_MISSING, "currency is missing or no text."},
+        {"{'id':1,'currency':7}", ERR_TYPE, "currency is missing or no text."},
+        {"{'id':1,'currency':'EURO'}", ERR_RANGE, "currency: "},
+        {"{'id':1,'currency':'EUR'}", ERR_MISSING, "total_price is missing."},
+        {"{'id':1,'currency':'EUR','total_price':{}}", ERR_TYPE, "total_price is no amount."},
+        {"{'id':1,'currency':'EUR','total_price':'ten'}", ERR_TYPE, "total_price: "},
+        {"{'id':1,'currency':'EUR','total_price':'1.23456'}", ERR_RANGE, "total_price: "},
+        {"{" HEAD "'x':0}", ERR_MISSING, "line_items is missing or no array."},
+        {"{" HEAD "'line_items':{}}", ERR_TYPE, "line_items is missing or no array."},
+        {"{" HEAD "'line_items':[{'quantity':1}]}", ERR_MISSING,
+         "line_items[0]: price is missing."},
+        {"{" HEAD "'line_items':[{'price':'1'}]}", ERR_MISSING,
+         "line_items[0]: quantity is missing."},
+        {"{" HEAD "'line_items':[{'price':'1','quantity':1},{'price':'1','quantity':1.5}]}",
+         ERR_TYPE, "line_items[1]: quantity is no whole number."},
+        {"{" HEAD "'line_items':[{'price':'1','quantity':-1}]}", ERR_RANGE,
+         "line_items[0]: quantity is negative."},
+        {"{" HEAD "'line_items':[{'price':'999999999999','quantity':9999999}]}", ERR_OVERFLOW,
+         "line_items[0]: quantity times price does not fit."},
+        {"{" HEAD "'line_items':[{'price':'1','quantity':1,'tax_lines':[{'price':'?'}]}]}",
+         ERR_TYPE, "line_items[0]: tax_lines[0]: price: "},
+        {"{" HEAD "'line_items':[{'price':'1','quantity':1,'tax_lines':[{'rate':'?'}]}]}", ERR_TYPE,
+         "line_items[0]: tax_lines[0]: rate: "},
+        {"{" HEAD
+         "'line_items':[{'price':'1','quantity':1,'discount_allocations':[{},{'amount':[]}]}]}",
+         ERR_TYPE, "line_items[0]: discount_allocations[1]: amount is no amount."},
+        {"{" HEAD ONE_LINE ",'shipping_lines':[{'title':'Post'}]}", ERR_MISSING,
+         "shipping_lines[0]: price is missing."},
+        {"{" HEAD ONE_LINE ",'total_tax':[]}", ERR_TYPE, "total_tax is no amount."},
+        {"{" HEAD ONE_LINE ",'original_total_duties_set':{'shop_money':{'amount':'x'}}}", ERR_TYPE,
+         "original_total_duties_set.shop_money: amount: "},
+        {"{" HEAD ONE_LINE
+         ",'refunds':[{'transactions':[{'kind':'refund','status':'success','amount':'x'}]}]}",
+         ERR_TYPE, "refunds[0]: transactions[0]: amount: "},
+    };
+    struct sample s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        enum err e = read_text(&s, cases[i].text);
+
+        if (e != cases[i].e || !str_starts(str_of(s.info.text), str_of(cases[i].sentence)))
+            fail_msg("%s: %d, \"%s\"", cases[i].text, e, s.info.text);
+        assert_true(str_eq(s.o.platform, STR("shopify")));
+        close_sample(&s);
+    }
+    /* Who it was stays known. */
+    assert_int_equal(read_text(&s, "{'id':9007199254740993,'name':'#7'}"), ERR_MISSING);
+    assert_true(str_eq(s.o.id, STR("9007199254740993")) && str_eq(s.o.name, STR("#7")));
+    close_sample(&s);
+}
+
+static void more_lines_than_the_limit_are_refused(void **state)
+{
+    static const char *const arrays[] = {"line_items", "shipping_lines", "refunds"};
+    struct buf text = BUF_CAP(LIM_JSON_BYTES);
+    struct sample s;
+
+    (void)state;
+    for (size_t k = 0; k < sizeof(arrays) / sizeof(arrays[0]); k++) {
+        buf_reset(&text);
+        buf_addz(&text, "{" HEAD);
+        if (k > 0)
+            buf_addz(&text, ONE_LINE ",");
+        buf_printf(&text, "'%s':[0", arrays[k]);
+        for (int i = 0; i < LIM_ORDER_LINES; i++)
+            buf_addz(&text, ",0");
+        buf_addz(&text, "]}");
+        assert_int_equal(read_text(&s, buf_z(&text)), ERR_TOO_BIG);
+        assert_true(str_starts(str_of(s.info.text), str_of(arrays[k])));
+        close_sample(&s);
+    }
+    buf_free(&text);
+}
+
+/* ---- the subtle fields ---- */
+
+static void texts_are_cleaned_and_cut_for_people(void **state)
+{
+    char text[1500], title[600];
+    struct sample s;
+
+    (void)state;
+    memset(title, 'a', sizeof(title) - 1);
+    title[sizeof(title) - 1] = '\0';
+    memcpy(title + 254, "\xc3\xa9", 2); /* the cut may not split a character */
+    snprintf(text, sizeof(text),
+             "{" HEAD "'name':' #1\\u0000\\t\\u0085\\u007f2 ','line_items':[{'title':'%s',"
+             "'variant_title':'red','quantity':1,'price':'10'}]}",
+             title);
+    assert_int_equal(read_text(&s, text), ERR_OK);
+    assert_true(str_eq(s.o.name, STR("#1     2")));
+    assert_int_equal(s.o.lines[0].title.n, 254);
+    close_sample(&s);
+}
+
+static void a_line_is_read_with_all_its_discounts_and_taxes(void **state)
+{
+    struct sample s;
+    const struct ord_line *l;
+
+    (void)state;
+    assert_int_equal(
+        read_text(&s, "{" HEAD "'line_items':[{'id':'11','title':'Mug','variant_title':'red',"
+                      "'quantity':3,'price':4.10,'total_discount':'99','sku':'M','vendor':'V',"
+                      "'discount_allocations':[{'amount':'1.00'},{'amount':0.30}],"
+                      "'tax_lines':[{'title':'VAT','rate':0.0833333333333333,'price':'0.92',"
+                      "'channel_liable':true},{'title':'City','price':null}]}],"
+                      "'shipping_lines':[{'title':'Gone','price':'9','is_removed':true},"
+                      "{'title':'Post','price':'3.00','discounted_price':'3.00',"
+                      "'discount_allocations':[{'amount':'0.50'}]}]}"),
+        ERR_OK);
+    assert_int_equal(s.o.line_count, 2);
+    l = &s.o.lines[0];
+    assert_true(str_eq(l->title, STR("Mug - red")) && str_eq(l->id, STR("11")));
+    assert_string_equal(mon_text(l->price).z, "4.10");
+    assert_string_equal(mon_text(l->discount).z, "1.30");
+    assert_int_equal(l->tax_count, 2);
+    assert_int_equal(l->taxes[0].rate.units, 8333333);
+    assert_true(l->taxes[0].channel_liable && !l->taxes[1].channel_liable);
+    assert_int_equal(l->taxes[1].amount.units, 0);
+    l = &s.o.lines[1];
+    assert_int_equal(l->kind, ORD_SHIPPING);
+    assert_int_equal(l->quantity, 1);
+    assert_string_equal(mon_text(l->discount).z, "0.50");
+    close_sample(&s);
+}
+
+static void the_key_alone_makes_a_tip(void **state)
+{
+    struct sample s;
+
+    (void)state;
+    assert_int_equal(read_text(&s, "{" HEAD "'line_items':[{'quantity':1,'price':'1',"
+                                   "'tip_payment_gateway':null},"
+                                   "{'quantity':1,'price':'1','gift_card':true},"
+                                   "{'quantity':1,'price':'1','gift_card':'true'}]}"),
+                     ERR_OK);
+    assert_int_equal(s.o.lines[0].kind, ORD_TIP);
+    assert_int_equal(s.o.lines[1].kind, ORD_GIFT_CARD);
+    assert_int_equal(s.o.lines[2].kind, ORD_PRODUCT);
+    close_sample(&s);
+}
+
+#define EDIT(lines) "{'id':5,'refund_line_items':[" lines "],'transactions':[]}"
+
+static void a_refund_without_transactions_is_an_edit(void **state)
+{
+    struct sample s;
+
+    (void)state;
+    assert_int_equal(read_text(&s, "{" HEAD ONE_LINE
+                                   ",'refunds':[" EDIT("{'line_item_id':11,'quantity':1}") "]}"),
+                     ERR_OK);
+    assert_int_equal(s.o.lines[0].removed, 1);
+    assert_true(s.o.edited);
+    assert_false(s.o.state.nothing_left || s.o.state.refunded || s.o.refunds[0].has_money);
+    close_sample(&s);
+
+    /* Never more than there was, and other lines not at all. */
+    assert_int_equal(read_text(&s, "{" HEAD ONE_LINE ",'refunds':[" EDIT(
+                                       "{'line_item_id':11,'quantity':9223372036854775807},"
+                                       "{'line_item_id':11,'quantity':1},"
+                                       "{'line_item_id':12,'quantity':1},"
+                                       "{'line_item_id':11,'quantity':-5}") "]}"),
+                     ERR_OK);
+    assert_int_equal(s.o.lines[0].removed, 2);
+    assert_true(s.o.state.nothing_left);
+    close_sample(&s);
+
+    /* Paid shipping is still something to invoice. */
+    assert_int_equal(
+        read_text(&s, "{" HEAD ONE_LINE ",'shipping_lines':[{'price':'3'}],'refunds':[" EDIT(
+                          "{'line_item_id':11,'quantity':2}") "]}"),
+        ERR_OK);
+    assert_false(s.o.state.nothing_left);
+    close_sample(&s);
+}
+
+static void only_successful_refund_transactions_are_money(void **state)
+{
+    struct sample s;
+
+    (void)state;
+    assert_int_equal(
+        read_text(&s, "{" HEAD ONE_LINE ",'financial_status':'paid','refunds':["
+                      "{'id':5,'created_at':'2026-09-03T01:00:00+02:00','processed_at':null,"
+                      "'refund_line_items':[{'line_item_id':11,'quantity':1}],'transactions':["
+                      "{'kind':'refund','status':'success','amount':'4.00','currency':'EUR'},"
+                      "{'kind':'refund','status':'success','amount':'1.00'},"
+                      "{'kind':'refund','status':'failure','amount':'9.00'},"
+                      "{'kind':'void','status':'success','amount':'9.00'},"
+                      "{'kind':'refund','status':'success','amount':'7.00','currency':'USD'}]},"
+                      "{'id':6,'refund_line_items':[{'line_item_id':11,'quantity':1}],"
+                      "'transactions':[{'kind':'refund','status':'pending','amount':'4.00'}]}]}"),
+        ERR_OK);
+    assert_int_equal(s.o.lines[0].removed, 0);
+    assert_false(s.o.edited);
+    assert_true(s.o.state.refunded);
+    assert_true(s.o.refunds[0].has_money && !s.o.refunds[1].has_money);
+    assert_string_equal(mon_text(s.o.refunds[0].amount).z, "5.00");
+    assert_string_equal(s.o.refunds[0].day, "2026-09-03");
+    close_sample(&s);
+}
+
+#define PAID(extra) "{'id':21,'kind':'sale','status':'success','amount':'6.00'" extra "}"
+
+static void payments_are_taken_all_or_none(void **state)
+{
+    static const char three[] =
+        "{" HEAD ONE_LINE ",'transactions':[{'id':21,'kind':'sale','status':'success',"
+        "'amount':'6.00','gateway':'visa','processed_at':'2026-09-01T10:00:00Z'},"
+        "{'id':22,'kind':'authorization','status':'success','amount':'4'},"
+        "{'id':23,'kind':'capture','status':'failure','amount':'4'},"
+        "{'id':24,'kind':'capture','status':'success','amount':'4'}]}";
+    struct sample s;
+
+    (void)state;
+    assert_int_equal(read_text(&s, three), ERR_OK);
+    assert_int_equal(s.o.payment_count, 2);
+    assert_true(str_eq(s.o.payments[0].id, STR("21")) &&
+                str_eq(s.o.payments[0].gateway, STR("visa")));
+    assert_string_equal(s.o.payments[0].day, "2026-09-01");
+    assert_string_equal(mon_text(s.o.payments[1].amount).z, "4.00");
+    close_sample(&s);
+
+    assert_int_equal(read_text(&s, "{" HEAD ONE_LINE
+                                   ",'transactions':[" PAID("") "," PAID(",'currency':'USD'") "]}"),
+                     ERR_OK);
+    assert_int_equal(s.o.payment_count, 0);
+    close_sample(&s);
+    /* Without a word about the currency, a buyer's other currency leaves it open. */
+    assert_int_equal(read_text(&s, "{" HEAD ONE_LINE
+                                   ",'presentment_currency':'USD','transactions':[" PAID("") "]}"),
+                     ERR_OK);
+    assert_int_equal(s.o.payment_count, 0);
+    close_sample(&s);
+}
+
+static void states_follow_the_shops_words(void **state)
+{
+    static const struct {
+        const char *fields;
+        enum ord_paid paid;
+        enum ord_fulfilment fulfilment;
+        bool refunded, cancelled;
+    } cases[] = {
+        {"'financial_status':'paid'", ORD_PAID, ORD_UNFULFILLED, false, false},
+        {"'financial_status':'partially_refunded'", ORD_PAID, ORD_UNFULFILLED, true, false},
+        {"'financial_status':'refunded'", ORD_PAID, ORD_UNFULFILLED, true, false},
+        {"'financial_status':'partially_paid'", ORD_PARTLY_PAID, ORD_UNFULFILLED, false, false},
+        {"'financial_status':'authorized'", ORD_UNPAID, ORD_UNFULFILLED, false, false},
+        {"'financial_status':'paid_by_magic'", ORD_UNPAID, ORD_UNFULFILLED, false, false},
+        {"'fulfillment_status':'partial'", ORD_UNPAID, ORD_PARTLY_FULFILLED, false, false},
+        {"'fulfillment_status':'fulfilled'", ORD_UNPAID, ORD_FULFILLED, false, false},
+        {"'fulfillment_status':'restocked'", ORD_UNPAID, ORD_UNFULFILLED, false, false},
+        {"'cancelled_at':'2026-09-01T10:00:00Z'", ORD_UNPAID, ORD_UNFULFILLED, false, true},
+        {"'cancelled_at':''", ORD_UNPAID, ORD_UNFULFILLED, false, false},
+    };
+    char text[400];
+    struct sample s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        snprintf(text, sizeof(text), "{" HEAD ONE_LINE ",%s}", cases[i].fields);
+        assert_int_equal(read_text(&s, text), ERR_OK);
+        assert_int_equal(s.o.state.paid, cases[i].paid);
+        assert_int_equal(s.o.state.fulfilment, cases[i].fulfilment);
+        assert_int_equal(s.o.state.refunded, cases[i].refunded);
+        assert_int_equal(s.o.state.cancelled, cases[i].cancelled);
+        close_sample(&s);
+    }
+    assert_int_equal(read_text(&s, "{" HEAD ONE_LINE ",'merchant_of_record_app_id':7,'fulfillments'"
+                                   ":[{'status':'cancelled','created_at':'2026-09-01T10:00:00Z'},"
+                                   "{'status':'success','created_at':'2026-09-03T10:00:00Z'},"
+                                   "{'status':'success','created_at':'2026-09-02T23:00:00-05:00'}]"
+                                   ",'company':{'id':1,'name':'ACME'}}"),
+                     ERR_OK);
+    assert_true(s.o.state.third_party && s.o.party.is_company);
+    assert_true(str_eq(s.o.party.company, STR("ACME")));
+    assert_string_equal(s.o.fulfilled_day, "2026-09-02");
+    close_sample(&s);
+}
+
+/* ---- topics ---- */
+
+static void every_topic_is_known_by_its_text(void **state)
+{
+    enum rul_event event;
+    int orders = 0;
+
+    (void)state;
+    for (int t = 0; t <= SHP_OTHER; t++) {
+        enum shp_topic topic = (enum shp_topic)t;
+
+        assert_int_equal(shp_topic(str_of(shp_topic_text(topic))), topic);
+        orders += shp_topic_is_order(topic, &event);
+    }
+    assert_int_equal(orders, 6);
+    assert_int_equal(shp_topic(STR("ORDERS/PAID")), SHP_OTHER);
+    assert_int_equal(shp_topic(STR("products/create")), SHP_OTHER);
+    assert_string_equal(shp_topic_text(SHP_OTHER), "other");
+    assert_true(shp_topic_is_order(SHP_ORDERS_PARTIALLY_FULFILLED, &event));
+    assert_int_equal(event, RUL_PARTIALLY_FULFILLED);
+    assert_false(shp_topic_is_order(SHP_REFUNDS_CREATE, &event));
+}
+
+static void a_shop_is_a_host_name_in_lower_case(void **state)
+{
+    char out[LIM_STORE_ID + 1], name[LIM_STORE_ID + 2];
+
+    (void)state;
+    assert_true(shp_shop(STR("Sample-Store.myshopify.com"), out));
+    assert_string_equal(out, "sample-store.myshopify.com");
+    assert_false(shp_shop(STR(""), out));
+    assert_false(shp_shop(STR("-a.com"), out));
+    assert_false(shp_shop(STR(".com"), out));
+    assert_false(shp_shop(STR("a.com/x"), out));
+    assert_false(shp_shop(STR("a:b"), out));
+    assert_false(shp_shop(STR("a\0b"), out));
+    assert_string_equal(out, "");
+    memset(name, 'a', sizeof(name));
+    assert_true(shp_shop((struct str){name, LIM_STORE_ID}, out));
+    assert_false(shp_shop((struct str){name, LIM_STORE_ID + 1}, out));
+}
+
+/* Each body belongs to its own topic and to no other kind's. */
+static void a_body_fits_its_own_topic_only(void **state)
+{
+    static const struct {
+        const char *sample;
+        enum shp_topic topic;
+        const char *order_id; /* NULL: it is about no order */
+    } bodies[] = {
+        {"22_con_gift_card_line_and_tip_line", SHP_ORDERS_PAID, "6000000000300"},
+        {"01_doc_test_order_cancelled_voided", SHP_ORDERS_PAID, "820982911946154508"},
+        {"orders_edited_doc", SHP_ORDERS_EDITED, "820982911946154508"},
+        {"refunds_create_doc", SHP_REFUNDS_CREATE, "820982911946154508"},
+        {"order_transactions_create_doc", SHP_TRANSACTIONS_CREATE, "820982911946154508"},
+        {"app_uninstalled_doc", SHP_APP_UNINSTALLED, NULL},
+        {"customers_data_request", SHP_CUSTOMERS_DATA_REQUEST, NULL},
+        {"customers_redact", SHP_CUSTOMERS_REDACT, NULL},
+        {"shop_redact", SHP_SHOP_REDACT, NULL},
+    };
+    static const enum shp_topic kinds[] = {
+        SHP_ORDERS_PAID,         SHP_ORDERS_EDITED,   SHP_REFUNDS_CREATE,
+        SHP_TRANSACTIONS_CREATE, SHP_APP_UNINSTALLED, SHP_CUSTOMERS_DATA_REQUEST,
+        SHP_CUSTOMERS_REDACT,    SHP_SHOP_REDACT,
+    };
+    struct sample s;
+    struct str id;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        open_sample(&s, bodies[i].sample);
+        for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+            if (shp_body_fits(kinds[k], s.doc.root) != (kinds[k] == bodies[i].topic))
+                fail_msg("%s and %s", bodies[i].sample, shp_topic_text(kinds[k]));
+        }
+        assert_int_equal(shp_order_id(bodies[i].topic, s.doc.root, &id),
+                         bodies[i].order_id != NULL);
+        if (bodies[i].order_id)
+            assert_true(str_eq(id, str_of(bodies[i].order_id)));
+        close_sample(&s);
+    }
+}
+
+static void an_order_that_lacks_its_lines_still_fits(void **state)
+{
+    struct sample s;
+    struct str id;
+
+    (void)state;
+    err_ignore(read_text(&s, "{'id':'12','financial_status':'paid'}"), "only the body counts");
+    assert_true(shp_body_fits(SHP_ORDERS_PAID, s.doc.root));
+    assert_true(shp_body_fits(SHP_ORDERS_DELETE, s.doc.root));
+    assert_true(shp_order_id(SHP_ORDERS_DELETE, s.doc.root, &id) && str_eq(id, STR("12")));
+    assert_true(shp_record_id(s.doc.root, &id) && str_eq(id, STR("12")));
+    close_sample(&s);
+    err_ignore(read_text(&s, "{'id':'012','financial_status':'paid'}"), "only the body counts");
+    assert_false(shp_body_fits(SHP_ORDERS_PAID, s.doc.root)); /* two texts for one id */
+    close_sample(&s);
+    err_ignore(read_text(&s, "[1]"), "only the body counts");
+    assert_false(shp_body_fits(SHP_OTHER, s.doc.root));
+    close_sample(&s);
+}
+
+/* ---- records of their own ---- */
+
+static void parse_record(struct js_doc *doc, const char *text)
+{
+    struct buf b = BUF_CAP(4000);
+
+    for (const char *c = text; *c; c++)
+        buf_addc(&b, *c == '\'' ? '"' : *c);
+    assert_int_equal(js_parse(buf_str(&b), 4000, doc, NULL), ERR_OK);
+    buf_free(&b);
+}
+
+static void a_refund_of_its_own_message_is_added_once(void **state)
+{
+    struct sample s;
+    struct js_doc edit = {NULL}, money = {NULL};
+
+    (void)state;
+    assert_int_equal(read_text(&s, "{" HEAD ONE_LINE "}"), ERR_OK);
+    parse_record(&edit, EDIT("{'line_item_id':11,'quantity':2}"));
+    parse_record(&money, "{'id':6,'transactions':[{'kind':'refund','status':'success',"
+                         "'amount':'2.50'}]}");
+    for (int twice = 0; twice < 2; twice++) {
+        assert_int_equal(shp_add_refund(edit.root, &s.arena, &s.o, &s.info), ERR_OK);
+        assert_int_equal(s.o.lines[0].removed, 2);
+        assert_true(s.o.edited && s.o.state.nothing_left);
+    }
+    assert_false(s.o.state.refunded);
+    assert_int_equal(shp_add_refund(money.root, &s.arena, &s.o, &s.info), ERR_OK);
+    assert_int_equal(shp_add_refund(money.root, &s.arena, &s.o, &s.info), ERR_OK);
+    assert_int_equal(s.o.refund_count, 2);
+    assert_true(s.o.state.refunded);
+    assert_string_equal(mon_text(s.o.refunds[1].amount).z, "2.50");
+    js_free(&edit);
+    js_free(&money);
+    parse_record(&edit, "{'transactions':[]}");
+    assert_int_equal(shp_add_refund(edit.root, &s.arena, &s.o, &s.info), ERR_MISSING);
+    js_free(&edit);
+    close_sample(&s);
+}
+
+static void a_transaction_of_its_own_message_is_added_once(void **state)
+{
+    static const char *const nothing[] = {
+        "{'id':31,'kind':'authorization','status':'success','amount':'1'}",
+        "{'id':32,'kind':'sale','status':'pending','amount':'1'}",
+        "{'id':33,'kind':'refund','status':'success','amount':'1'}",
+    };
+    struct js_doc doc = {NULL};
+    struct sample s;
+
+    (void)state;
+    assert_int_equal(read_text(&s, "{" HEAD ONE_LINE "}"), ERR_OK);
+    for (size_t i = 0; i < sizeof(nothing) / sizeof(nothing[0]); i++) {
+        parse_record(&doc, nothing[i]);
+        assert_int_equal(shp_add_transaction(doc.root, &s.arena, &s.o, &s.info), ERR_OK);
+        assert_int_equal(s.o.payment_count, 0);
+        js_free(&doc);
+    }
+    parse_record(&doc, PAID(",'currency':null"));
+    assert_int_equal(shp_add_transaction(doc.root, &s.arena, &s.o, &s.info), ERR_OK);
+    assert_int_equal(shp_add_transaction(doc.root, &s.arena, &s.o, &s.info), ERR_OK);
+    assert_int_equal(s.o.payment_count, 1);
+    js_free(&doc);
+    parse_record(&doc, "{'id':41,'kind':'sale','status':'success','amount':'1','currency':'USD'}");
+    assert_int_equal(shp_add_transaction(doc.root, &s.arena, &s.o, &s.info), ERR_CURRENCY);
+    assert_int_equal(s.o.payment_count, 1);
+    js_free(&doc);
+    close_sample(&s);
+}
+
+static void an_order_has_its_page_in_the_shops_admin(void **state)
+{
+    struct arena arena = {NULL, 0};
+
+    (void)state;
+    assert_string_equal(shp_order_link(STR("a.myshopify.com"), STR("12"), &arena),
+                        "https://a.myshopify.com/admin/orders/12");
+    arena_free(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_sample_order_reads_as_expected),
+        cmocka_unit_test(the_lines_of_every_sample_add_up_to_its_total),
+        cmocka_unit_test(an_order_of_the_needed_fields_alone_is_read),
+        cmocka_unit_test(what_an_invoice_can_do_without_may_have_any_type),
+        cmocka_unit_test(what_an_invoice_needs_is_named_where_it_is_missing),
+        cmocka_unit_test(more_lines_than_the_limit_are_refused),
+        cmocka_unit_test(texts_are_cleaned_and_cut_for_people),
+        cmocka_unit_test(a_line_is_read_with_all_its_discounts_and_taxes),
+        cmocka_unit_test(the_key_alone_makes_a_tip),
+        cmocka_unit_test(a_refund_without_transactions_is_an_edit),
+        cmocka_unit_test(only_successful_refund_transactions_are_money),
+        cmocka_unit_test(payments_are_taken_all_or_none),
+        cmocka_unit_test(states_follow_the_shops_words),
+        cmocka_unit_test(every_topic_is_known_by_its_text),
+        cmocka_unit_test(a_shop_is_a_host_name_in_lower_case),
+        cmocka_unit_test(a_body_fits_its_own_topic_only),
+        cmocka_unit_test(an_order_that_lacks_its_lines_still_fits),
+        cmocka_unit_test(a_refund_of_its_own_message_is_added_once),
+        cmocka_unit_test(a_transaction_of_its_own_message_is_added_once),
+        cmocka_unit_test(an_order_has_its_page_in_the_shops_admin),
+    };
+
+    return cmocka_run_group_tests_name("shopify", tests, NULL, NULL);
+}
