@@ -89,6 +89,7 @@ enum err set_store_list(struct rds *r, struct arena *arena, struct str **keys, s
                         struct errinfo *info) MUST_CHECK;
 
 enum set_conn_status { SET_ACTIVE, SET_PAUSED, SET_DISCONNECTED, SET_UNINSTALLED };
+/* "active", ...: as in the API and in Redis. */
 const char *set_conn_status_text(enum set_conn_status s);
 
 struct set_conn {

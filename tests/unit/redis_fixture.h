@@ -1,7 +1,7 @@
 /*
  * redis_fixture: a redis-server of the test's own on a unix socket in a directory of its own, so
- * that tests touch nobody else's and run side by side. Ends with the test's process whatever happens
- * to it. For test files only; one thread.
+ * that tests touch nobody else's and run side by side. Ends with the test's process whatever
+ * happens to it. For test files only; one thread.
  */
 #pragma once
 

@@ -42,7 +42,7 @@ static void add(const char *input, char id[37])
 /* Leases the next task, waiting up to 10 s for an earlier lease to end. */
 static struct tsk_task lease(int64_t ms)
 {
-    struct tsk_task t;
+    struct tsk_task t = {0};
     struct errinfo info = {0};
 
     for (int naps = 0; naps < 2000; naps++) {
