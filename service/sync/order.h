@@ -76,7 +76,7 @@ struct ord_refund {
     struct str id;
     char day[11];
     bool has_money;
-    struct money amount; /* of its successful refund transactions */
+    struct money amount; /* of its successful refund transactions in the order's currency */
 };
 
 struct ord_party {

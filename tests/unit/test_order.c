@@ -158,6 +158,8 @@ static void a_stamp_is_35_digits(void **state)
     assert_int_equal(strlen(stamp), ORD_STAMP);
     ord_stamp(&o, STR("no time"), stamp);
     assert_string_equal(stamp, "00178828200040200000000000000000000");
+    ord_stamp(&o, STR("1969-12-31T23:59:58Z"), stamp);
+    assert_string_equal(stamp, "00178828200040200000000000000000000");
     ord_stamp(&o, STR("9999-12-31T00:00:00Z"), stamp);
     assert_int_equal(strlen(stamp), ORD_STAMP);
 }
@@ -168,6 +170,9 @@ static void an_order_without_updated_at_has_no_stamp(void **state)
     char stamp[ORD_STAMP + 1];
 
     (void)state;
+    ord_stamp(&o, STR("2026-09-01T17:00:01Z"), stamp);
+    assert_string_equal(stamp, "");
+    o = order_at("1969-12-31T23:59:59Z", "paid", ORD_PAID);
     ord_stamp(&o, STR("2026-09-01T17:00:01Z"), stamp);
     assert_string_equal(stamp, "");
 }

@@ -393,6 +393,14 @@ static void more_lines_than_the_limit_are_refused(void **state)
         assert_true(str_starts(str_of(s.info.text), str_of(arrays[k])));
         close_sample(&s);
     }
+    /* Lines of refunds count together, however few each has. */
+    buf_reset(&text);
+    buf_addz(&text, "{" HEAD ONE_LINE ",'refunds':[{}");
+    for (int i = 0; i < LIM_ORDER_LINES / 2; i++)
+        buf_addz(&text, ",{'refund_line_items':[0,0,0]}");
+    buf_addz(&text, "]}");
+    assert_int_equal(read_text(&s, buf_z(&text)), ERR_TOO_BIG);
+    close_sample(&s);
     buf_free(&text);
 }
 
@@ -605,6 +613,76 @@ static void states_follow_the_shops_words(void **state)
     close_sample(&s);
 }
 
+static void totals_beside_the_sale_are_read_from_the_shops_money(void **state)
+{
+    struct sample s;
+
+    (void)state;
+    assert_int_equal(
+        read_text(&s, "{" HEAD ONE_LINE ",'financial_status':'paid',"
+                      "'original_total_duties_set':{'shop_money':{'amount':'1.10'}},"
+                      "'original_total_additional_fees_set':{'shop_money':{'amount':'2.20'},"
+                      "'presentment_money':{'amount':'9'}},"
+                      "'total_cash_rounding_payment_adjustment_set':"
+                      "{'shop_money':{'amount':'-0.02'}}}"),
+        ERR_OK);
+    assert_string_equal(mon_text(s.o.duties).z, "1.10");
+    assert_string_equal(mon_text(s.o.fees).z, "2.20");
+    assert_string_equal(mon_text(s.o.cash_rounding).z, "-0.02");
+    assert_string_equal(mon_text(s.o.outstanding).z, "0.00"); /* paid, and nothing else is said */
+    close_sample(&s);
+}
+
+static void a_line_that_an_edit_added_is_seen(void **state)
+{
+    struct sample s;
+
+    (void)state;
+    assert_int_equal(read_text(&s, "{" HEAD "'line_items':[{'price':'5','quantity':1,"
+                                   "'current_quantity':2}]}"),
+                     ERR_OK);
+    assert_true(s.o.edited);
+    close_sample(&s);
+}
+
+static void the_buyer_is_found_wherever_the_shop_wrote_him(void **state)
+{
+    struct sample s;
+
+    (void)state;
+    assert_int_equal(
+        read_text(&s, "{" HEAD ONE_LINE ",'email':'','customer':{'id':9,'email':'c@example.com',"
+                      "'last_name':'Example'},'shipping_address':{'company':'Workplace',"
+                      "'country_code':'GB'},'payment_terms':{'due_in_days':99999}}"),
+        ERR_OK);
+    assert_true(str_eq(s.o.party.email, STR("c@example.com")));
+    assert_true(str_eq(s.o.party.name, STR("Example")));
+    assert_true(str_eq(s.o.party.customer_id, STR("9")) && str_eq(s.o.country, STR("GB")));
+    assert_int_equal(s.o.party.company.n, 0); /* a parcel sent to work is no business order */
+    assert_int_equal(s.o.due_days, -1);
+    close_sample(&s);
+    assert_int_equal(read_text(&s, "{" HEAD ONE_LINE ",'company':{'id':1},'billing_address':"
+                                   "{'name':'Sam Example','country_code':'Germany'},"
+                                   "'shipping_address':{'company':'Example GmbH'}}"),
+                     ERR_OK);
+    assert_true(s.o.party.is_company && str_eq(s.o.party.company, STR("Example GmbH")));
+    assert_true(str_eq(s.o.party.name, STR("Sam Example")));
+    assert_int_equal(s.o.country.n, 0);
+    close_sample(&s);
+}
+
+static void an_edit_touches_no_shipping_line_of_the_same_id(void **state)
+{
+    struct sample s;
+
+    (void)state;
+    assert_int_equal(read_text(&s, "{" HEAD "'line_items':[],'shipping_lines':[{'id':11,'price':'3'"
+                                   "}],'refunds':[" EDIT("{'line_item_id':11,'quantity':1}") "]}"),
+                     ERR_OK);
+    assert_int_equal(s.o.lines[0].removed, 0);
+    close_sample(&s);
+}
+
 /* ---- topics ---- */
 
 static void every_topic_is_known_by_its_text(void **state)
@@ -805,6 +883,10 @@ int main(void)
         cmocka_unit_test(only_successful_refund_transactions_are_money),
         cmocka_unit_test(payments_are_taken_all_or_none),
         cmocka_unit_test(states_follow_the_shops_words),
+        cmocka_unit_test(totals_beside_the_sale_are_read_from_the_shops_money),
+        cmocka_unit_test(a_line_that_an_edit_added_is_seen),
+        cmocka_unit_test(the_buyer_is_found_wherever_the_shop_wrote_him),
+        cmocka_unit_test(an_edit_touches_no_shipping_line_of_the_same_id),
         cmocka_unit_test(every_topic_is_known_by_its_text),
         cmocka_unit_test(a_shop_is_a_host_name_in_lower_case),
         cmocka_unit_test(a_body_fits_its_own_topic_only),
