@@ -53,8 +53,9 @@ enum err shp_read_order(const struct js_value *root, struct str store, struct ar
                         struct order *out, struct errinfo *info) MUST_CHECK;
 /* Adds a refund (body of refunds/create) or a transaction (body of order_transactions/create) that
  * came by its own message, unless the order already has one of that id. A failed or pending
- * transaction, or one that is no sale or capture, adds nothing. ERR_MISSING: it has no id or amount;
- * ERR_CURRENCY: a payment in another currency than the order's. After an error O is as before. */
+ * transaction, or one that is no sale or capture, adds nothing. ERR_MISSING: it has no id or
+ * amount; ERR_CURRENCY: a payment in another currency than the order's. After an error O is as
+ * before. */
 enum err shp_add_refund(const struct js_value *root, struct arena *arena, struct order *o,
                         struct errinfo *info) MUST_CHECK;
 enum err shp_add_transaction(const struct js_value *root, struct arena *arena, struct order *o,
