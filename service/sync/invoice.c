@@ -133,7 +133,7 @@ static struct str make_number(struct inv_work *w)
         else if ((unsigned char)*p < 0x20 || *p == 0x7f)
             *p = ' ';
     if (strlen(number) > MAX_NUMBER)
-        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
+        inv_fail(w, INV_DOC_INVOICE, "unusable-order",
                  "The invoice number would have %zu bytes, and Xero takes %d.", strlen(number),
                  MAX_NUMBER);
     return str_of(number);
@@ -181,10 +181,8 @@ static void make_dates(struct inv_work *w, struct inv_invoice *inv)
     if (o->due_day[0])
         memcpy(inv->due_date, o->due_day, sizeof inv->due_date);
     else if (!ord_day_add(inv->date, days, inv->due_date))
-        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
-                 "This order says no day that an invoice could "
-                 "have: it has neither processed_at nor "
-                 "created_at.");
+        inv_fail(w, INV_DOC_INVOICE, "unusable-order",
+                 "This order has no day for an invoice: neither processed_at nor created_at.");
     if (strcmp(inv->due_date, inv->date) < 0)
         memcpy(inv->due_date, inv->date, sizeof inv->due_date);
 }
@@ -264,7 +262,7 @@ static void meet_known(struct inv_work *w, struct inv_wanted *out)
 
     w->problem_count = 0;
     if (known->voided) {
-        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
+        inv_fail(w, INV_DOC_INVOICE, "voided-in-xero",
                  "The invoice %.*s was voided in Xero, and the order is not cancelled. "
                  "Making another invoice for it is not supported yet.",
                  STR_FMT(known->invoice_number));

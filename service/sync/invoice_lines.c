@@ -432,6 +432,10 @@ static enum err check_sums(struct lines *l)
         inv_fail(l->w, INV_DOC_INVOICE, "tax-does-not-reconcile",
                  "The order's tax is %s %s, but the tax of its lines comes to %s in Xero.",
                  mon_text(o->total_tax).z, o->currency, mon_text(tax).z);
+    if (total.units < 0)
+        inv_fail(l->w, INV_DOC_INVOICE, "total-negative",
+                 "The order's total is %s %s, and an invoice's cannot be negative.",
+                 mon_text(total).z, o->currency);
     if (mon_cmp(mon_abs(rest), limit) > 0)
         fail_total(l, sum, o->total);
     else if (rest.units != 0)

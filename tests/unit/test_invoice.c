@@ -336,6 +336,17 @@ static void cents_that_are_missing_become_a_rounding_line(void **state)
                      "The order's total is 30.06 EUR, but its parts come to 30.00: lines 21.00, "
                      "discounts -1.00, shipping 5.00, tips 0.00, tax 5.00.");
     c->o.total = eur("30.00");
+    c->s.discount_lines = true;
+    build_and_expect(c, "account-invalid", "mapped for discounts");
+    c->s.discount_lines = false;
+    c->lines[0].discount = eur("61.00"); /* a line of -40.00, told without tax */
+    c->lines[0].tax_count = 0;
+    c->o.total = eur("-34.00");
+    c->o.total_tax = eur("1.00");
+    build_and_expect(c, "total-negative", "-34.00 EUR");
+    c->lines[0].discount = eur("1.00");
+    c->lines[0].tax_count = 1;
+    c->o.total = eur("30.00");
     c->o.total_tax = eur("5.06");
     build_and_expect(c, "tax-does-not-reconcile", "tax is 5.06 EUR");
 }
@@ -448,7 +459,7 @@ static void numbers_references_and_links_are_what_xero_takes(void **state)
     build(c);
     expect_text(c->w.invoice.number, "mugs-900");
     c->o.name = str_of(arena_printf(&c->arena, "%0251d", 7));
-    build_and_expect(c, "unsupported-kind", "256 bytes");
+    build_and_expect(c, "unusable-order", "256 bytes");
     c->o.name = STR("#1");
     assert_int_equal(inv_build(&c->o, &c->s, &c->known, "https://XeroShop.example/1", &c->arena,
                                &c->w, &c->info),
@@ -487,6 +498,9 @@ static void dates_follow_the_setting_and_the_terms(void **state)
     c->o.processed_at[0] = '\0';
     build(c);
     assert_string_equal(c->w.invoice.date, "2026-08-31");
+    c->o.created_at[0] = c->o.state.created_day[0] = '\0';
+    c->o.due_day[0] = '\0';
+    build_and_expect(c, "unusable-order", "no day");
 }
 
 /* ---- payments ---- */
@@ -663,7 +677,7 @@ static void lines_that_change_after_the_export_are_not_ignored(void **state)
     assert_false(c->w.invoice_differs);
     expect_amount(c->w.payments[0].amount, "30.00");
     c->known.voided = true;
-    build_and_expect(c, "unsupported-kind", "voided in Xero");
+    build_and_expect(c, "voided-in-xero", "mugs-1050 was voided in Xero");
 }
 
 static void a_cancellation_voids_what_was_not_paid(void **state)
