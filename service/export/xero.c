@@ -396,7 +396,7 @@ static void read_element(const struct js_value *v, size_t kind, struct arena *ar
     };
     for (size_t i = 0; i < m.n; i++)
         out->uncertain = out->uncertain || contains(m.rows[i], STR("an error occurred in xero"));
-    out->ok = m.n == 0 && !str_eq_nocase(attribute, STR("ERROR")) &&
+    out->ok = m.n == 0 && out->id.n > 0 && !str_eq_nocase(attribute, STR("ERROR")) &&
               !js_true(js_get(v, "HasErrors")) && !js_true(js_get(v, "HasValidationErrors"));
     if (!out->ok && m.n == 0) {
         add_message(&m, STR("Xero refused this without saying why."));

@@ -1,0 +1,298 @@
+#include <stdio.h>
+
+#include "service/base/log.h"
+#include "service/base/metrics.h"
+#include "service/export/export.h"
+#include "service/export/export_work.h"
+
+/* After a call that may still be at work in Xero, its orders come back after this long. */
+#define IN_DOUBT_MS 60000
+
+/* ---- one batch ---- */
+
+/* {"Invoices":[...]}: false if it is too large for one call. */
+static bool write_body(struct work *w, struct call *c)
+{
+    struct buf body = BUF_CAP(LIM_XERO_BODY);
+    struct js_out out;
+    bool fits;
+
+    jw_init(&out, &body);
+    jw_begin_object(&out);
+    jw_key(&out, c->kind->list);
+    jw_begin_array(&out);
+    for (size_t i = 0; i < c->n; i++)
+        c->kind->write(&out, &c->elements[i]);
+    jw_end_array(&out);
+    jw_end_object(&out);
+    fits = buf_check(&body) == ERR_OK;
+    if (fits)
+        c->bytes = arena_str(&w->arena, buf_str(&body));
+    buf_free(&body);
+    return fits;
+}
+
+/* Xero keeps the order of the request; a number that says otherwise is believed. */
+static const struct xero_element *element_for(const struct element *el, size_t i, bool by_id,
+                                              const struct xero_element *found, size_t n)
+{
+    struct str mine = by_id ? el->invoice_id : el->number;
+
+    if (i < n && (mine.n == 0 || str_eq(by_id ? found[i].id : found[i].number, mine)))
+        return &found[i];
+    for (size_t k = 0; k < n && mine.n > 0; k++) {
+        if (str_eq(by_id ? found[k].id : found[k].number, mine))
+            return &found[k];
+    }
+    return i < n ? &found[i] : NULL;
+}
+
+/* Doubts that the look-up could not clear: as Xero's words say. */
+static void end_doubts(struct work *w, const struct call *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        const struct element *el = &c->elements[i];
+
+        if (el->open && el->doubt.n > 0 && el->x)
+            exp_refused(w, el->x, c->kind->document, &el->doubt, 1);
+    }
+}
+
+enum work_next exp_apply(struct work *w, struct call *c, struct xero_answer *a)
+{
+    struct xero_element *found = NULL;
+    struct errinfo info = {0};
+    enum work_next next = WORK_GO;
+    bool doubts = false;
+    size_t n = 0;
+
+    if (xero_elements(a, c->kind->list, &found, &n, &info) != ERR_OK || n != c->n)
+        log_error("xero_answer", "Xero's answer does not fit the call; its elements are looked up.",
+                  LOG_Z("kind", c->kind->name), LOG_INT("sent", c->n), LOG_INT("got", n));
+    for (size_t i = 0; i < c->n; i++) {
+        struct element *el = &c->elements[i];
+        const struct xero_element *v =
+            n == c->n ? element_for(el, i, c->kind == &exp_voids, found, n) : NULL;
+
+        el->open = v == NULL;
+        if (v)
+            c->kind->apply(w, el, v);
+        doubts = doubts || el->open;
+    }
+    if (doubts)
+        next = exp_resolve(w, c);
+    else
+        w->answered = true;
+    if (next == WORK_GO)
+        end_doubts(w, c);
+    return next;
+}
+
+/* The whole call was refused: nothing of it was stored. Halves find out whose fault it is. */
+static enum work_next refused(struct work *w, struct call *c, struct xero_answer *a)
+{
+    struct str message = a->verdict == XERO_NOT_FOUND ? STR("Not found") : a->message;
+    enum work_next next = WORK_GO;
+
+    w->answered = true;
+    if (c->n == 1) {
+        c->elements[0].open = false;
+        if (c->elements[0].x)
+            exp_fail(w, c->elements[0].x, c->kind->document, &message, NULL, 1);
+        return WORK_GO;
+    }
+    next = exp_make(w, c->kind, c->elements, c->n / 2);
+    if (next == WORK_GO)
+        next = exp_make(w, c->kind, c->elements + c->n / 2, c->n - c->n / 2);
+    return next;
+}
+
+/* Elements without any verdict: Xero does not hold them (or a mark of doubt says so). Their orders
+ * come back after the connection's hold, the others go on. */
+static void put_off(struct work *w, const struct call *c, int64_t ms)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < c->n; i++) {
+        struct work_order *x = c->elements[i].x;
+
+        if (!c->elements[i].open || !x || x->ended)
+            continue;
+        exp_again(x, ms);
+        any = true;
+    }
+    if (any)
+        exp_hold(w, exp_down_ms(w), "Xero did not say what became of a call.");
+}
+
+static enum work_next too_large(struct work *w, struct call *c)
+{
+    if (c->n == 1) {
+        c->elements[0].open = false;
+        exp_fail_one(w, c->elements[0].x, c->kind->document, "request-too-large",
+                     "The document is larger than Xero takes in one call.");
+        return WORK_GO;
+    }
+    enum work_next next = exp_make(w, c->kind, c->elements, c->n / 2);
+
+    if (next == WORK_GO)
+        next = exp_make(w, c->kind, c->elements + c->n / 2, c->n - c->n / 2);
+    return next;
+}
+
+static enum work_next make_batch(struct work *w, const struct call_kind *kind,
+                                 struct element *elements, size_t n)
+{
+    struct call c = {.kind = kind, .elements = elements, .n = n};
+    struct xero_answer a;
+    enum work_next next;
+
+    if (!write_body(w, &c))
+        return too_large(w, &c);
+    for (size_t i = 0; i < n; i++)
+        elements[i].open = true;
+    c.meta = exp_write_meta(w, &c);
+    cry_uuid(c.key);
+    next = exp_send(w, kind->method, kind->path, &c, &a);
+    if (next == WORK_GO && a.verdict == XERO_ANSWERED) {
+        met_add(MET_XERO_BATCH, (int64_t)n, kind->list, NULL, NULL);
+        next = exp_apply(w, &c, &a);
+        put_off(w, &c, 0);
+    } else if (next == WORK_GO) {
+        next = refused(w, &c, &a);
+    } else if (next == WORK_UNKNOWN && a.in_progress) {
+        /* Xero may be at it this very moment: neither sent again nor looked up yet. */
+        for (size_t i = 0; i < n && kind->unsure; i++)
+            kind->unsure(w, &elements[i]);
+        put_off(w, &c, IN_DOUBT_MS);
+        w->again_ms = IN_DOUBT_MS;
+        next = WORK_HAND_BACK;
+    } else if (next == WORK_UNKNOWN) {
+        next = exp_settle(w, &c, true);
+        put_off(w, &c, 0);
+    }
+    xero_answer_free(&a);
+    return next;
+}
+
+enum work_next exp_make(struct work *w, const struct call_kind *kind, struct element *elements,
+                        size_t n)
+{
+    enum work_next next = WORK_GO;
+
+    for (size_t i = 0; i < n && next == WORK_GO; i += LIM_XERO_BATCH)
+        next = make_batch(w, kind, elements + i, n - i < LIM_XERO_BATCH ? n - i : LIM_XERO_BATCH);
+    return next;
+}
+
+/* ---- the stages ---- */
+
+static struct str amount_text(struct work *w, struct money m)
+{
+    return arena_str(&w->arena, str_of(mon_text(m).z));
+}
+
+static struct str status_text(enum inv_status s)
+{
+    return s == INV_AUTHORISED ? STR("AUTHORISED")
+           : s == INV_DRAFT    ? STR("DRAFT")
+                               : STR("SUBMITTED");
+}
+
+static enum work_next make_invoices(struct work *w)
+{
+    struct element *elements = arena_array(&w->arena, w->count + 1, sizeof(*elements));
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->count; i++) {
+        struct work_order *x = &w->orders[i];
+        const struct inv_invoice *inv = &x->wanted.invoice;
+
+        if (x->ended || x->wanted.nothing || x->wanted.void_invoice || x->known.has_invoice)
+            continue;
+        elements[n++] = (struct element){.x = x,
+                                         .number = inv->number,
+                                         .url = inv->url,
+                                         .hash = str_of(x->wanted.invoice_hash),
+                                         .status = status_text(inv->status),
+                                         .currency = str_of(inv->currency),
+                                         .total = amount_text(w, inv->total),
+                                         .tax = amount_text(w, inv->total_tax)};
+    }
+    return exp_make(w, &exp_invoices, elements, n);
+}
+
+static enum work_next make_voids(struct work *w)
+{
+    struct element *elements = arena_array(&w->arena, w->count + 1, sizeof(*elements));
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->count; i++) {
+        struct work_order *x = &w->orders[i];
+        bool approved = str_eq(x->known_status, STR("AUTHORISED"));
+
+        if (x->ended || !x->wanted.void_invoice || !x->known.has_invoice || x->known.voided)
+            continue;
+        elements[n++] = (struct element){.x = x,
+                                         .number = x->known.invoice_number,
+                                         .invoice_id = x->known.invoice_id,
+                                         .hash = x->known.invoice_hash,
+                                         .status = approved ? STR("VOIDED") : STR("DELETED"),
+                                         .currency = x->known_currency,
+                                         .total = x->known_total};
+    }
+    return exp_make(w, &exp_voids, elements, n);
+}
+
+static bool is_made(const struct work_order *x, struct str mark)
+{
+    for (size_t i = 0; i < x->known.payment_count; i++) {
+        if (str_eq(x->known.payments[i].mark, mark))
+            return true;
+    }
+    return false;
+}
+
+static enum work_next make_payments(struct work *w)
+{
+    struct element *elements;
+    size_t n = 0, room = 1;
+
+    for (size_t i = 0; i < w->count; i++)
+        room += w->orders[i].wanted.payment_count;
+    elements = arena_array(&w->arena, room, sizeof(*elements));
+    for (size_t i = 0; i < w->count; i++) {
+        struct work_order *x = &w->orders[i];
+
+        if (x->ended || x->wanted.nothing || x->wanted.void_invoice || !x->known.has_invoice)
+            continue;
+        for (size_t k = 0; k < x->wanted.payment_count; k++) {
+            const struct inv_payment *p = &x->wanted.payments[k];
+
+            if (is_made(x, p->mark))
+                continue;
+            elements[n++] = (struct element){.x = x,
+                                             .payment = p,
+                                             .invoice_id = x->known.invoice_id,
+                                             .mark = p->mark,
+                                             .reference = p->reference,
+                                             .number = p->reference,
+                                             .currency = str_of(p->amount.currency),
+                                             .total = amount_text(w, p->amount)};
+        }
+    }
+    return exp_make(w, &exp_payments, elements, n);
+}
+
+enum work_next exp_stages(struct work *w)
+{
+    enum work_next next = exp_resolve_contacts(w);
+
+    if (next == WORK_GO)
+        next = make_invoices(w);
+    if (next == WORK_GO)
+        next = make_voids(w);
+    if (next == WORK_GO)
+        next = make_payments(w);
+    return next;
+}

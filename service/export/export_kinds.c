@@ -1,0 +1,328 @@
+/*
+ * DESIGN: every document carries a mark that can be computed again: an invoice its number and the
+ * order's link, a payment its reference and amount on its invoice. So whatever an answer leaves in
+ * doubt is looked up by these, and what is found is ours only if the mark is. Where Xero says that a
+ * number is taken, that nothing is left to pay, or that a status cannot change any more, the document
+ * may well be our own from a lost answer: those are doubts too, not refusals.
+ */
+#include "service/export/export.h"
+#include "service/export/export_work.h"
+#include "service/sync/catalogue.h"
+
+/* Query of 50 numbers of 255 bytes, each percent-encoded. */
+#define PATH_MAX_BYTES (48u << 10)
+
+/* ---- what the kinds share ---- */
+
+static bool is_gone(struct str status)
+{
+    return str_eq(status, STR("VOIDED")) || str_eq(status, STR("DELETED"));
+}
+
+/* Leaves EL in doubt if one of V's messages is of row A or B, or says that Xero had a fault. */
+static bool doubtful(struct work *w, struct element *el, const struct xero_element *v,
+                     const char *a, const char *b)
+{
+    for (size_t i = 0; i < v->message_count; i++) {
+        const struct cat_row *row = cat_match(v->messages[i]);
+
+        if (row->retry == CAT_LOOK_UP || v->uncertain || strcmp(row->id, a) == 0 ||
+            strcmp(row->id, b) == 0) {
+            el->open = true;
+            el->doubt = arena_str(&w->arena, v->messages[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_encoded(struct buf *b, struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+            memchr("-._~", c, 4))
+            buf_addc(b, (char)c);
+        else
+            buf_printf(b, "%%%02X", c);
+    }
+}
+
+static struct str number_of(const struct element *el)
+{
+    return el->number;
+}
+
+static struct str invoice_id_of(const struct element *el)
+{
+    return el->invoice_id;
+}
+
+/* Reads the invoices of C's open elements, by KEY, into FOUND (in A's memory). */
+static enum work_next read_invoices(struct work *w, const struct call *c, const char *filter,
+                                    struct str (*key)(const struct element *),
+                                    struct xero_answer *a, struct xero_element **found, size_t *n)
+{
+    struct buf path = BUF_CAP(PATH_MAX_BYTES);
+    struct errinfo info = {0};
+    enum work_next next = WORK_GO;
+    bool any = false;
+
+    *n = 0;
+    *a = (struct xero_answer){0};
+    buf_printf(&path, "Invoices?%s=", filter);
+    for (size_t i = 0; i < c->n; i++) {
+        if (!c->elements[i].open)
+            continue;
+        if (any)
+            buf_addc(&path, ',');
+        add_encoded(&path, key(&c->elements[i]));
+        any = true;
+    }
+    buf_addz(&path, "&unitdp=4&page=1&pageSize=100");
+    if (any && buf_check(&path) == ERR_OK)
+        next = exp_send(w, "GET", buf_z(&path), NULL, a);
+    if (any && next == WORK_GO &&
+        (a->verdict != XERO_ANSWERED || xero_elements(a, "Invoices", found, n, &info) != ERR_OK)) {
+        /* A look-up that is refused tells nothing: it may not be taken for "there is none". */
+        exp_hold(w, exp_down_ms(w), "Xero does not answer look-ups: %.*s",
+                 STR_FMT(str_cut(a->message, 200)));
+        next = WORK_HAND_BACK;
+    }
+    buf_free(&path);
+    return next;
+}
+
+/* What Xero computed against what the order says; told once, with both figures. */
+static void check_total(struct work *w, const struct element *el, const struct xero_element *v)
+{
+    struct money got = {0}, got_tax = {0}, want = {0}, want_tax = {0};
+    char code[4] = "";
+
+    if (!el->x || mon_currency(el->currency, code, NULL) != ERR_OK)
+        return;
+    if (mon_parse(el->total, code, &want, NULL) == ERR_OK &&
+        mon_parse(el->tax, code, &want_tax, NULL) == ERR_OK &&
+        mon_parse(v->total, code, &got, NULL) == ERR_OK &&
+        mon_parse(v->total_tax, code, &got_tax, NULL) == ERR_OK && mon_cmp(got, want) == 0 &&
+        mon_cmp(got_tax, want_tax) == 0)
+        return;
+    exp_fail_one(
+        w, el->x, inv_doc_text(INV_DOC_INVOICE), "total-does-not-reconcile",
+        "Xero's total of invoice %.*s is %.*s %s with %.*s tax, and the order's is %.*s %s "
+        "with %.*s tax.",
+        STR_FMT(el->number), STR_FMT(v->total), code, STR_FMT(v->total_tax), STR_FMT(el->total),
+        code, STR_FMT(el->tax));
+}
+
+/* ---- invoices ---- */
+
+static void write_invoice(struct js_out *out, const struct element *el)
+{
+    inv_write_invoice(out, &el->x->wanted.invoice, el->x->contact_id.p);
+}
+
+static void apply_invoice(struct work *w, struct element *el, const struct xero_element *v)
+{
+    if (v->id.n > 0) {
+        exp_record_invoice(w, el, v);
+        if (el->x)
+            el->x->made = true;
+    }
+    if (v->ok && v->id.n > 0)
+        check_total(w, el, v);
+    else if (!doubtful(w, el, v, "number-taken", "") && el->x) {
+        exp_refused(w, el->x, "Sales invoice", v->messages, v->message_count);
+        for (size_t i = 0; i < v->message_count; i++)
+            if (strcmp(cat_match(v->messages[i])->id, "contact-archived") == 0)
+                exp_forget_contact(w, el->x);
+    }
+}
+
+/* An invoice of our number: ours if it links to our order. */
+static void adopt_invoice(struct work *w, struct element *el, const struct xero_element *v)
+{
+    struct str url = STR("");
+
+    el->open = false;
+    if (!el->x)
+        return;
+    if (!js_text(js_get(v->value, "Url"), &url) || !str_eq(url, el->url)) {
+        struct str taken = el->doubt.n > 0 ? el->doubt : STR("Invoice # must be unique.");
+
+        exp_forget(w, el);
+        exp_fail(w, el->x, "Sales invoice", &taken, (const char *[]){"number-taken"}, 1);
+        return;
+    }
+    exp_record_invoice(w, el, v);
+    el->x->made = true;
+    if (is_gone(v->status))
+        exp_fail_one(w, el->x, "Sales invoice", "voided-in-xero",
+                     "The invoice %.*s was voided or deleted in Xero.", STR_FMT(el->number));
+    else
+        check_total(w, el, v);
+}
+
+static enum work_next look_up_invoices(struct work *w, struct call *c)
+{
+    struct xero_answer a;
+    struct xero_element *found = NULL;
+    size_t n = 0;
+    enum work_next next = read_invoices(w, c, "InvoiceNumbers", number_of, &a, &found, &n);
+
+    for (size_t i = 0; i < c->n && next == WORK_GO; i++) {
+        struct element *el = &c->elements[i];
+
+        for (size_t k = 0; k < n && el->open; k++)
+            if (str_eq(found[k].number, el->number))
+                adopt_invoice(w, el, &found[k]);
+    }
+    xero_answer_free(&a);
+    return next;
+}
+
+static void unsure_invoice(struct work *w, const struct element *el)
+{
+    exp_record_invoice(w, el, NULL);
+}
+
+/* ---- voids ---- */
+
+static void write_void(struct js_out *out, const struct element *el)
+{
+    jw_begin_object(out);
+    jw_kstr(out, "InvoiceID", el->invoice_id);
+    jw_kstr(out, "Status", el->status);
+    jw_end_object(out);
+}
+
+static void voided(struct work *w, struct element *el, const struct xero_element *v)
+{
+    el->open = false;
+    exp_record_invoice(w, el, v);
+    if (el->x)
+        el->x->voided = true;
+}
+
+static void apply_void(struct work *w, struct element *el, const struct xero_element *v)
+{
+    if (v->ok)
+        voided(w, el, v);
+    else if (!doubtful(w, el, v, "status-locked", "") && el->x)
+        exp_refused(w, el->x, "Sales invoice", v->messages, v->message_count);
+}
+
+static enum work_next look_up_voids(struct work *w, struct call *c)
+{
+    struct xero_answer a;
+    struct xero_element *found = NULL;
+    size_t n = 0;
+    enum work_next next = read_invoices(w, c, "IDs", invoice_id_of, &a, &found, &n);
+
+    for (size_t i = 0; i < c->n && next == WORK_GO; i++) {
+        struct element *el = &c->elements[i];
+
+        for (size_t k = 0; k < n && el->open; k++)
+            if (str_eq(found[k].id, el->invoice_id) && is_gone(found[k].status))
+                voided(w, el, &found[k]);
+    }
+    xero_answer_free(&a);
+    return next;
+}
+
+/* ---- payments ---- */
+
+static void write_payment(struct js_out *out, const struct element *el)
+{
+    inv_write_payment(out, el->payment, el->invoice_id.p);
+}
+
+static void apply_payment(struct work *w, struct element *el, const struct xero_element *v)
+{
+    if (v->ok && v->id.n > 0)
+        exp_record_payment(w, el, v->id);
+    else if (!doubtful(w, el, v, "payment-too-large", "payment-not-allowed") && el->x)
+        exp_refused(w, el->x, "Payment", v->messages, v->message_count);
+}
+
+static bool same_amount(struct str a, struct str b, struct str currency)
+{
+    struct money x, y;
+    char code[4];
+
+    return mon_currency(currency, code, NULL) == ERR_OK && mon_parse(a, code, &x, NULL) == ERR_OK &&
+           mon_parse(b, code, &y, NULL) == ERR_OK && mon_cmp(x, y) == 0;
+}
+
+/* Ours by reference and amount; or nothing is due any more, because a person settled it. */
+static void adopt_payment(struct work *w, struct element *el, const struct xero_element *invoice)
+{
+    const struct js_value *list = js_get(invoice->value, "Payments");
+
+    for (size_t i = 0; i < js_len(list); i++) {
+        const struct js_value *p = js_at(list, i);
+        struct str reference, amount, id;
+
+        if (js_text(js_get(p, "Reference"), &reference) && js_text(js_get(p, "Amount"), &amount) &&
+            js_text(js_get(p, "PaymentID"), &id) && str_eq(reference, el->reference) &&
+            same_amount(amount, el->total, el->currency)) {
+            el->open = false;
+            exp_record_payment(w, el, arena_str(&w->arena, id));
+            return;
+        }
+    }
+    if (el->doubt.n > 0 && same_amount(invoice->amount_due, STR("0"), el->currency)) {
+        el->open = false;
+        if (el->x)
+            el->x->settled_by_hand = true;
+    }
+}
+
+static enum work_next look_up_payments(struct work *w, struct call *c)
+{
+    struct xero_answer a;
+    struct xero_element *found = NULL;
+    size_t n = 0;
+    enum work_next next = read_invoices(w, c, "IDs", invoice_id_of, &a, &found, &n);
+
+    for (size_t i = 0; i < c->n && next == WORK_GO; i++) {
+        struct element *el = &c->elements[i];
+
+        for (size_t k = 0; k < n && el->open; k++)
+            if (str_eq(found[k].id, el->invoice_id))
+                adopt_payment(w, el, &found[k]);
+    }
+    xero_answer_free(&a);
+    return next;
+}
+
+static void unsure_payment(struct work *w, const struct element *el)
+{
+    exp_record_payment(w, el, STR(""));
+}
+
+/* ---- the table ---- */
+
+const struct call_kind exp_invoices = {"invoices",
+                                       "PUT",
+                                       "Invoices?summarizeErrors=false&unitdp=4",
+                                       "Invoices",
+                                       "Sales invoice",
+                                       write_invoice,
+                                       apply_invoice,
+                                       look_up_invoices,
+                                       unsure_invoice};
+const struct call_kind exp_voids = {
+    "voids",    "POST",          "Invoices?summarizeErrors=false&unitdp=4",
+    "Invoices", "Sales invoice", write_void,
+    apply_void, look_up_voids,   NULL};
+const struct call_kind exp_payments = {"payments",
+                                       "PUT",
+                                       "Payments?summarizeErrors=false",
+                                       "Payments",
+                                       "Payment",
+                                       write_payment,
+                                       apply_payment,
+                                       look_up_payments,
+                                       unsure_payment};

@@ -1,0 +1,234 @@
+#include <stdio.h>
+#include <time.h>
+
+#include "service/export/export.h"
+#include "service/export/export_work.h"
+#include "service/sync/shopify.h"
+
+/* How long a split payment's transactions may take to arrive. */
+#define SPLIT_WAIT_MS (10 * 60 * 1000)
+
+static int64_t unix_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void exp_read_docs(struct work *w, struct work_order *x)
+{
+    x->doubts = arena_array(&w->arena, x->o->doc_count + 1, sizeof(*x->doubts));
+    for (size_t i = 0; i < x->o->doc_count; i++) {
+        const struct job_part *part = &x->o->docs[i];
+        struct js_doc doc = {0};
+
+        if (js_parse(part->body, part->body.n, &doc, NULL) != ERR_OK)
+            continue;
+        if (!str_eq(part->name, STR("split")))
+            exp_read_doc(w, x, part->name, doc.root);
+        else if (js_int64(js_get(doc.root, "until_ms"), &x->split_until_ms))
+            x->known.split_wait_over = unix_ms() >= x->split_until_ms;
+        js_free(&doc);
+    }
+    x->known.lines_may_change = x->o->lines;
+    (void)snprintf(x->known.paid_day, sizeof(x->known.paid_day), "%.*s", STR_FMT(x->o->paid_day));
+}
+
+bool exp_wait_for_split(struct work *w, struct work_order *x)
+{
+    int64_t now = unix_ms();
+
+    if (!x->wanted.wait_for_split)
+        return false;
+    if (x->split_until_ms == 0) {
+        x->split_until_ms = now + SPLIT_WAIT_MS;
+        exp_update(
+            w, x, STR("doc:split"),
+            str_of(arena_printf(&w->arena, "{\"until_ms\":%lld}", (long long)x->split_until_ms)));
+    }
+    exp_again(x, x->split_until_ms > now ? x->split_until_ms - now : 1);
+    return true;
+}
+
+/* ---- from the snapshot to the documents wanted ---- */
+
+static bool unusable(enum err e)
+{
+    return e == ERR_MISSING || e == ERR_TYPE || e == ERR_RANGE || e == ERR_OVERFLOW ||
+           e == ERR_CURRENCY || e == ERR_TOO_BIG || e == ERR_SYNTAX;
+}
+
+static enum err read_part(const struct job_part *part, struct str store, struct arena *arena,
+                          struct order *order, struct errinfo *info)
+{
+    struct js_doc doc = {0};
+    enum err e = js_parse(part->body, LIM_BODIES_BYTES, &doc, info);
+
+    if (e != ERR_OK)
+        return e;
+    if (str_eq(part->name, STR("order")))
+        e = shp_read_order(doc.root, store, arena, order, info);
+    else if (str_starts(part->name, STR("refund:")))
+        e = shp_add_refund(doc.root, arena, order, info);
+    else if (str_starts(part->name, STR("txn:")))
+        e = shp_add_transaction(doc.root, arena, order, info);
+    js_free(&doc);
+    return e;
+}
+
+/* The order's own part first, whatever their order in the store; records of refunds and payments are
+ * added to it. */
+static enum err read_order(const struct job_order *o, struct str store, struct arena *arena,
+                           struct order *order, struct errinfo *info)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < o->part_count && !found; i++) {
+        if (str_eq(o->parts[i].name, STR("order"))) {
+            enum err e = read_part(&o->parts[i], store, arena, order, info);
+
+            if (e != ERR_OK)
+                return e;
+            found = true;
+        }
+    }
+    if (!found)
+        return err_set(info, ERR_MISSING, "The order's data is no longer stored.");
+    for (size_t i = 0; i < o->part_count; i++) {
+        enum err e = ERR_OK;
+
+        if (!str_eq(o->parts[i].name, STR("order")))
+            e = read_part(&o->parts[i], store, arena, order, info);
+        if (e != ERR_OK)
+            return e;
+    }
+    return ERR_OK;
+}
+
+static bool names_xero(struct str link)
+{
+    for (size_t i = 0; i + 4 <= link.n; i++) {
+        if (str_eq_nocase((struct str){link.p + i, 4}, STR("xero")))
+            return true;
+    }
+    return false;
+}
+
+/* The shop's page of the order; Xero refuses links with its own name in it, so those go through ours. */
+static const char *link_of(struct work *w, struct str key, struct str store, struct str id)
+{
+    char *link = shp_order_link(store, id, &w->arena);
+    char hash[17];
+
+    if (!names_xero(str_of(link)) || !w->e->public_url[0])
+        return link;
+    cry_short_hash(key, hash);
+    return arena_printf(&w->arena, "%s/o/%s", w->e->public_url, hash);
+}
+
+/* The store's settings of this moment. False: X has ended. */
+static bool load_store(struct work *w, struct work_order *x, struct str platform, struct str store)
+{
+    char *kind = arena_printf(&w->arena, "%.*s", STR_FMT(platform));
+    char *id = arena_printf(&w->arena, "%.*s", STR_FMT(store));
+    struct errinfo info = {0};
+    enum err e = set_store_get(w->e->stores, w->redis, kind, id, true, &x->store, &info);
+
+    if (e == ERR_OK && !x->store->deleted)
+        return true;
+    if (e == ERR_OK || e == ERR_NOT_FOUND)
+        exp_fail_one(w, x, inv_doc_text(INV_DOC_INVOICE), "unusable-order",
+                     "The store %s was removed, so its orders cannot be exported any more.", id);
+    else
+        exp_again(x, 5000);
+    return false;
+}
+
+/* The hash by which a dismissed failure knows the same documents again. */
+static void hash_wanted(struct work *w, struct work_order *x)
+{
+    struct buf text = BUF_CAP(LIM_API_BODY);
+    char hash[17];
+
+    buf_printf(&text, "%s %d %d", x->wanted.invoice_hash, x->wanted.void_invoice,
+               x->wanted.nothing);
+    for (size_t i = 0; i < x->wanted.payment_count; i++)
+        buf_printf(&text, " %.*s=%s", STR_FMT(x->wanted.payments[i].mark),
+                   mon_text(x->wanted.payments[i].amount).z);
+    for (size_t i = 0; i < x->wanted.problem_count; i++)
+        buf_printf(&text, " %.*s", STR_FMT(x->wanted.problems[i].text));
+    cry_short_hash(buf_str(&text), hash);
+    x->report.wanted_hash = arena_str(&w->arena, str_of(hash));
+    buf_free(&text);
+}
+
+/* Until the documents are known, the order's own bytes stand for them. */
+static void hash_parts(struct work *w, struct work_order *x)
+{
+    char hashes[17], *all = arena_printf(&w->arena, "parts");
+
+    for (size_t i = 0; i < x->o->part_count; i++) {
+        cry_short_hash(x->o->parts[i].body, hashes);
+        all = arena_printf(&w->arena, "%s %s", all, hashes);
+    }
+    cry_short_hash(str_of(all), hashes);
+    x->report.wanted_hash = arena_str(&w->arena, str_of(hashes));
+}
+
+/* A problem of invoice or contact stops the order before anything is sent. */
+static void stop_on_problems(struct work *w, struct work_order *x)
+{
+    const struct inv_wanted *wanted = &x->wanted;
+    struct str *texts = arena_array(&w->arena, wanted->problem_count + 1, sizeof(*texts));
+    const char **ids = arena_array(&w->arena, wanted->problem_count + 1, sizeof(*ids));
+    size_t n = 0;
+    enum inv_doc doc = INV_DOC_INVOICE;
+
+    for (size_t i = 0; i < wanted->problem_count; i++) {
+        const struct inv_problem *p = &wanted->problems[i];
+
+        if (p->doc != INV_DOC_INVOICE && p->doc != INV_DOC_CONTACT)
+            continue;
+        if (n == 0)
+            doc = p->doc;
+        texts[n] = p->text;
+        ids[n++] = p->catalogue;
+    }
+    if (n > 0)
+        exp_fail(w, x, inv_doc_text(doc), texts, ids, n);
+}
+
+void exp_load(struct work *w, struct work_order *x)
+{
+    struct str platform, store, id;
+    struct order *order = arena_alloc(&w->arena, sizeof(*order));
+    struct errinfo info = {0};
+    enum err e = ERR_OK;
+
+    hash_parts(w, x);
+    if (!job_order_key_split(x->o->key, &platform, &store, &id)) {
+        exp_fail_one(w, x, inv_doc_text(INV_DOC_INVOICE), "internal-fault",
+                     "The order's key cannot be read.");
+        return;
+    }
+    if (!load_store(w, x, platform, store))
+        return;
+    if (!str_eq(platform, STR("shopify"))) {
+        exp_fail_one(w, x, inv_doc_text(INV_DOC_INVOICE), "unsupported-kind",
+                     "Orders of %.*s are not supported yet.", STR_FMT(platform));
+        return;
+    }
+    e = read_order(x->o, store, &w->arena, order, &info);
+    if (e == ERR_OK)
+        e = inv_build(order, &x->store->options.invoice, &x->known,
+                      link_of(w, x->o->key, store, id), &w->arena, &x->wanted, &info);
+    if (e != ERR_OK) {
+        exp_fail_one(w, x, inv_doc_text(INV_DOC_INVOICE),
+                     unusable(e) ? "unusable-order" : "internal-fault", "%s",
+                     info.text[0] ? info.text : err_text(e));
+        return;
+    }
+    hash_wanted(w, x);
+    stop_on_problems(w, x);
+}

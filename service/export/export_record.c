@@ -1,0 +1,173 @@
+#include "service/export/export_work.h"
+
+/* A document's JSON: ids, numbers and amounts only. */
+#define DOC_MAX (64u << 10)
+
+void exp_update(struct work *w, const struct work_order *x, struct str field, struct str value)
+{
+    if (w->update_count == w->update_room) {
+        size_t room = w->update_room ? 2 * w->update_room : 64;
+        struct job_update *grown = arena_array(&w->arena, room, sizeof(*grown));
+
+        if (w->update_count > 0)
+            memcpy(grown, w->updates, w->update_count * sizeof(*grown));
+        w->updates = grown;
+        w->update_room = room;
+    }
+    w->updates[w->update_count++] = (struct job_update){x->o->key, field, value};
+}
+
+/* ---- reading ---- */
+
+static struct str text_of(const struct js_value *v, const char *key, struct arena *arena)
+{
+    struct str text = STR("");
+
+    if (!js_text(js_get(v, key), &text))
+        return STR("");
+    return arena_str(arena, text);
+}
+
+static void know_invoice(struct work_order *x, struct str id, const struct element *el,
+                         struct str total, struct str status)
+{
+    char code[4] = "";
+
+    x->known.has_invoice = true;
+    x->known.invoice_id = id;
+    x->known.invoice_number = el->number;
+    x->known.invoice_hash = el->hash;
+    x->known.voided = str_eq(status, STR("VOIDED")) || str_eq(status, STR("DELETED"));
+    x->known_total = total;
+    x->known_status = status;
+    x->known_currency = el->currency;
+    if (mon_currency(el->currency, code, NULL) != ERR_OK ||
+        mon_parse(total, code, &x->known.invoice_total, NULL) != ERR_OK)
+        x->known.invoice_total = mon_zero("");
+}
+
+static void know_payment(struct work *w, const struct element *el)
+{
+    struct work_order *x = el->x;
+    size_t n = x->known.payment_count;
+    struct inv_payment *grown = arena_array(&w->arena, n + 1, sizeof(*grown));
+    struct money amount;
+    char code[4] = "";
+
+    if (mon_currency(el->currency, code, NULL) != ERR_OK ||
+        mon_parse(el->total, code, &amount, NULL) != ERR_OK)
+        return;
+    if (n > 0)
+        memcpy(grown, x->payments, n * sizeof(*grown));
+    grown[n] = (struct inv_payment){.mark = el->mark, .amount = amount};
+    x->payments = grown;
+    x->known.payments = grown;
+    x->known.payment_count = n + 1;
+}
+
+void exp_read_doc(struct work *w, struct work_order *x, struct str name, const struct js_value *v)
+{
+    struct arena *a = &w->arena;
+    struct str id = text_of(v, "id", a), status = text_of(v, "status", a);
+    struct element el = {.x = x,
+                         .open = true,
+                         .number = text_of(v, "number", a),
+                         .invoice_id = text_of(v, "invoice", a),
+                         .url = text_of(v, "url", a),
+                         .hash = text_of(v, "hash", a),
+                         .status = status,
+                         .currency = text_of(v, "currency", a),
+                         .total = text_of(v, "total", a),
+                         .tax = text_of(v, "tax", a),
+                         .reference = text_of(v, "reference", a)};
+    bool payment = str_starts(name, STR("pay:"));
+
+    /* Ids count for the organisation that they were made in. */
+    if (!str_eq(text_of(v, "tenant", a), str_of(w->conn.tenant)))
+        return;
+    if (payment) {
+        el.mark = (struct str){name.p + 4, name.n - 4};
+        el.total = text_of(v, "amount", a);
+    } else if (!str_eq(name, STR("invoice"))) {
+        return;
+    }
+    if (id.n == 0)
+        x->doubts[x->doubt_count++] = el;
+    else if (payment)
+        know_payment(w, &el);
+    else
+        know_invoice(x, id, &el, el.total, status);
+}
+
+/* ---- writing ---- */
+
+static void record(struct work *w, const struct element *el, struct str field, struct buf *json)
+{
+    exp_update(w, el->x, field, arena_str(&w->arena, buf_str(json)));
+    buf_free(json);
+}
+
+void exp_record_invoice(struct work *w, const struct element *el, const struct xero_element *v)
+{
+    struct buf json = BUF_CAP(DOC_MAX);
+    struct str id = v ? v->id : STR(""), total = v ? v->total : el->total;
+    struct str status = v ? v->status : el->status;
+    struct js_out out;
+
+    if (!el->x)
+        return;
+    jw_init(&out, &json);
+    jw_begin_object(&out);
+    jw_kstr(&out, "id", id);
+    jw_kstr(&out, "number", el->number);
+    jw_kz(&out, "tenant", w->conn.tenant);
+    jw_kstr(&out, "hash", el->hash);
+    jw_kstr(&out, "total", total);
+    jw_kstr(&out, "tax", v ? v->total_tax : el->tax);
+    jw_kstr(&out, "currency", el->currency);
+    jw_kstr(&out, "status", status);
+    if (!v)
+        jw_kstr(&out, "url", el->url);
+    jw_end_object(&out);
+    record(w, el, STR("doc:invoice"), &json);
+    if (v)
+        know_invoice(el->x, arena_str(&w->arena, id), el, arena_str(&w->arena, total),
+                     arena_str(&w->arena, status));
+}
+
+static struct str payment_field(struct work *w, const struct element *el)
+{
+    return str_of(arena_printf(&w->arena, "doc:pay:%.*s", STR_FMT(el->mark)));
+}
+
+void exp_record_payment(struct work *w, const struct element *el, struct str id)
+{
+    struct buf json = BUF_CAP(DOC_MAX);
+    struct js_out out;
+
+    if (!el->x)
+        return;
+    jw_init(&out, &json);
+    jw_begin_object(&out);
+    jw_kstr(&out, "id", id);
+    jw_kstr(&out, "amount", el->total);
+    jw_kstr(&out, "currency", el->currency);
+    jw_kz(&out, "tenant", w->conn.tenant);
+    if (id.n == 0) {
+        jw_kstr(&out, "invoice", el->invoice_id);
+        jw_kstr(&out, "reference", el->reference);
+    }
+    jw_end_object(&out);
+    record(w, el, payment_field(w, el), &json);
+    if (id.n > 0) {
+        know_payment(w, el);
+        el->x->paid = true;
+    }
+}
+
+void exp_forget(struct work *w, const struct element *el)
+{
+    if (el->x)
+        exp_update(w, el->x, el->mark.n > 0 ? payment_field(w, el) : STR("doc:invoice"),
+                   (struct str){NULL, 0});
+}

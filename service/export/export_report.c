@@ -1,0 +1,256 @@
+#include <stdio.h>
+#include <time.h>
+
+#include "service/base/log.h"
+#include "service/export/export.h"
+#include "service/export/export_work.h"
+#include "service/sync/catalogue.h"
+
+#define RETRY_FIRST_MS 5000
+#define RETRY_MOST_MS (15 * 60 * 1000)
+
+/* Between two tries to report a lease's end while Redis is away. */
+#define REPORT_AGAIN_MS 250
+
+void exp_fail(struct work *w, struct work_order *x, const char *document,
+              const struct str *messages, const char *const *ids, size_t n)
+{
+    struct job_failure *f = arena_alloc(&w->arena, sizeof(*f));
+    struct str *texts = arena_array(&w->arena, n, sizeof(*texts));
+    const char **rows = arena_array(&w->arena, n, sizeof(*rows));
+    struct str item = x->o->name.n > 0 ? x->o->name : x->o->key;
+
+    if (x->ended || n == 0)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        texts[i] = arena_str(&w->arena, messages[i]);
+        rows[i] = ids && ids[i] ? ids[i] : cat_match(texts[i])->id;
+    }
+    if (strcmp(document, inv_doc_text(INV_DOC_CONTACT)) == 0 && x->wanted.contact.name.n > 0)
+        item = x->wanted.contact.name;
+    *f = (struct job_failure){.failed_export = document,
+                              .exported_item = item,
+                              .errors = texts,
+                              .catalogue = rows,
+                              .error_count = n};
+    x->ended = true;
+    x->report.outcome = JOB_FAILED;
+    x->report.failure = f;
+    x->report.summary = str_of(
+        arena_printf(&w->arena, "%s failed: %.*s", document, STR_FMT(str_cut(texts[0], 400))));
+}
+
+void exp_fail_one(struct work *w, struct work_order *x, const char *document, const char *id,
+                  const char *fmt, ...)
+{
+    struct buf text = BUF_CAP(LIM_API_BODY);
+    struct str message;
+    char line[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    buf_addz(&text, line);
+    message = buf_str(&text);
+    exp_fail(w, x, document, &message, &id, 1);
+    buf_free(&text);
+}
+
+void exp_again(struct work_order *x, int64_t ms)
+{
+    if (x->ended)
+        return;
+    x->ended = true;
+    x->report.outcome = JOB_AGAIN;
+    x->report.delay_ms = ms;
+}
+
+/* From 5 s by 3 to 15 min. */
+static int64_t retry_ms(int64_t attempts)
+{
+    int64_t ms = RETRY_FIRST_MS;
+
+    while (attempts-- > 0 && ms < RETRY_MOST_MS)
+        ms *= 3;
+    return ms < RETRY_MOST_MS ? ms : RETRY_MOST_MS;
+}
+
+/* Another try that counts, or the failed list after the last one. */
+static void retry(struct work *w, struct work_order *x, const char *document, struct str message)
+{
+    exp_fail(w, x, document, &message, NULL, 1);
+    if (x->o->attempts + 1 < w->e->max_attempts) {
+        x->report.outcome = JOB_RETRY;
+        x->report.delay_ms = retry_ms(x->o->attempts);
+    }
+}
+
+/* May this message pass by itself? */
+static bool passes(struct str message)
+{
+    return cat_match(message)->retry != CAT_RETRY_NO;
+}
+
+void exp_refused(struct work *w, struct work_order *x, const char *document,
+                 const struct str *messages, size_t n)
+{
+    bool all_pass = true;
+
+    for (size_t i = 0; i < n; i++)
+        all_pass = all_pass && passes(messages[i]);
+    if (x->ended || n == 0)
+        return;
+    if (all_pass)
+        retry(w, x, document, messages[0]);
+    else
+        exp_fail(w, x, document, messages, NULL, n);
+}
+
+/* ---- the end of each order ---- */
+
+static struct str synced_row(struct work *w, const struct work_order *x)
+{
+    const struct inv_known *known = &x->known;
+    struct buf json = BUF_CAP(LIM_API_BODY), link = BUF_CAP(LIM_API_BODY);
+    struct js_out out;
+    struct str row;
+
+    buf_addz(&link, "https://go.xero.com/AccountsReceivable/View.aspx?InvoiceID=");
+    buf_add_str(&link, known->invoice_id);
+    jw_init(&out, &json);
+    jw_begin_object(&out);
+    jw_kstr(&out, "exported_item", x->o->name);
+    jw_kstr(&out, "invoice_number", known->invoice_number);
+    jw_kstr(&out, "invoice_id", known->invoice_id);
+    jw_kstr(&out, "invoice_link", buf_str(&link));
+    jw_kstr(&out, "total", x->known_total);
+    jw_kstr(&out, "currency", x->known_currency);
+    jw_end_object(&out);
+    row = arena_str(&w->arena, buf_str(&json));
+    buf_free(&json);
+    buf_free(&link);
+    return row;
+}
+
+/* "Invoice ACME-1042 for 46.81 GBP created and paid." */
+static struct str sentence(struct work *w, const struct work_order *x)
+{
+    const struct inv_known *known = &x->known;
+    const char *what = "already matches the order; nothing was sent";
+
+    if (!known->has_invoice)
+        return STR("There is nothing to export for this order.");
+    if (x->voided)
+        what = "voided";
+    else if (x->made && x->paid)
+        what = "created and paid";
+    else if (x->made)
+        what = "created";
+    else if (x->paid)
+        what = "paid";
+    else if (x->settled_by_hand)
+        what = "was settled in Xero by other means; no payment was added";
+    return str_of(arena_printf(&w->arena, "Invoice %.*s for %.*s %.*s %s.",
+                               STR_FMT(known->invoice_number), STR_FMT(x->known_total),
+                               STR_FMT(x->known_currency), what));
+}
+
+static void end_done(struct work *w, struct work_order *x)
+{
+    x->ended = true;
+    x->report.outcome = JOB_DONE;
+    x->report.summary = sentence(w, x);
+    x->report.settled_lines = true;
+    if (x->known.has_invoice)
+        x->report.synced = synced_row(w, x);
+}
+
+/* The documents that could be made stand; the rest is told of. */
+static void end_with_problems(struct work *w, struct work_order *x)
+{
+    const struct inv_wanted *wanted = &x->wanted;
+    struct str *texts = arena_array(&w->arena, wanted->problem_count, sizeof(*texts));
+    const char **ids = arena_array(&w->arena, wanted->problem_count, sizeof(*ids));
+
+    for (size_t i = 0; i < wanted->problem_count; i++) {
+        texts[i] = wanted->problems[i].text;
+        ids[i] = wanted->problems[i].catalogue;
+    }
+    exp_fail(w, x, inv_doc_text(wanted->problems[0].doc), texts, ids, wanted->problem_count);
+}
+
+void exp_end_all(struct work *w, enum work_next next)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        struct work_order *x = &w->orders[i];
+
+        if (x->ended)
+            continue;
+        if (next != WORK_GO)
+            exp_again(x, w->again_ms);
+        else if (x->wanted.problem_count > 0)
+            end_with_problems(w, x);
+        else if (!exp_wait_for_split(w, x))
+            end_done(w, x);
+    }
+}
+
+/* ---- the end of the lease ---- */
+
+static void log_order(struct work *w, const struct work_order *x)
+{
+    static const char *const events[] = {"order_exported", "order_retry", "order_again",
+                                         "order_failed"};
+    const struct job_report *r = &x->report;
+    char *order = arena_printf(&w->arena, "%.*s", STR_FMT(x->o->key));
+
+    log_ctx_set(w->lease->connection, x->store ? x->store->key : NULL, order, NULL);
+    if (r->outcome == JOB_DONE)
+        log_info(events[r->outcome], "The order is in Xero as it should be.",
+                 LOG_STR("result", r->summary));
+    else if (r->outcome == JOB_AGAIN)
+        log_debug(events[r->outcome], "The order goes back to the queue.",
+                  LOG_INT("delay_ms", r->delay_ms));
+    else
+        log_warn(events[r->outcome],
+                 r->outcome == JOB_RETRY ? "The export is tried again later."
+                                         : "The order is on the failed list.",
+                 LOG_Z("document", r->failure->failed_export),
+                 LOG_Z("catalogue", r->failure->catalogue[0]), LOG_INT("delay_ms", r->delay_ms));
+    log_ctx_set(w->lease->connection, NULL, NULL, NULL);
+}
+
+static void nap(int64_t ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
+
+    (void)nanosleep(&t, NULL);
+}
+
+enum err exp_complete(struct work *w, struct errinfo *info)
+{
+    struct job_report *reports = arena_array(&w->arena, w->count + 1, sizeof(*reports));
+    int64_t fenced = 0;
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < w->count; i++) {
+        reports[i] = w->orders[i].report;
+        reports[i].order = w->orders[i].o->key;
+        log_order(w, &w->orders[i]);
+    }
+    for (;;) {
+        e = job_complete(w->redis, w->lease, w->updates, w->update_count, reports, w->count,
+                         w->day_left, w->hold_ms, w->hold_ms > 0 ? w->hold_why : NULL, &fenced,
+                         info);
+        if (e == ERR_OK || job_now_ms() + REPORT_AGAIN_MS >= w->lease->until_ms)
+            break;
+        log_warn("report_again", "Redis did not take the results; they are kept and told again.",
+                 LOG_Z("error", info->text));
+        nap(REPORT_AGAIN_MS);
+    }
+    if (e == ERR_OK && fenced > 0)
+        log_warn("fenced", "The lease had passed to another worker; its word counts.",
+                 LOG_INT("orders", fenced));
+    return e;
+}
