@@ -59,8 +59,11 @@ bool srv_unescape(struct str text, bool plus, struct buf *out)
     char *to = buf_reserve(out, text.n + 1);
     ssize_t n = to ? unescape(text, plus, to) : -1;
 
-    if (n < 0 || !is_utf8((struct str){to, (size_t)n}))
+    if (n < 0 || !is_utf8((struct str){to, (size_t)n})) {
+        if (to)
+            to[0] = '\0';
         return false;
+    }
     buf_added(out, (size_t)n);
     return true;
 }

@@ -399,8 +399,9 @@ static const struct srv_route *admit(struct exchange *x)
         route = srv_route_find(x->s->l.routes, x->ri->request_method, x->req.path, &allow);
         if (!route && allow.n > 0) {
             x->res.extra = arena_printf(&x->arena, "Allow: %s\r\n", buf_z(&allow));
-            srv_problem(&x->res, 405, "Method Not Allowed", "%s is not possible here; %s is.",
-                        x->ri->request_method, buf_z(&allow));
+            srv_problem(&x->res, 405, "Method Not Allowed",
+                        "%s is not possible here. Possible: %s.", x->ri->request_method,
+                        buf_z(&allow));
         } else if (!route) {
             srv_problem(&x->res, 404, "Not Found", "There is nothing at %.*s.",
                         STR_FMT(str_cut(x->req.path, 200)));
@@ -471,10 +472,13 @@ static int read_piece(struct exchange *x, size_t max_body)
     } else if (x->body_left >= 0 || got < 0) {
         x->unread = false;
         x->close = true;
-        srv_problem(&x->res, x->body_left >= 0 ? 408 : 400,
-                    x->body_left >= 0 ? "Request Timeout" : "Bad Request",
-                    "The body did not arrive whole within %d s, or its chunks are not well formed.",
-                    BODY_MS / 1000);
+        if (x->body_left >= 0)
+            srv_problem(&x->res, 408, "Request Timeout",
+                        "The body stopped before its end, %lld bytes short.",
+                        (long long)x->body_left - (got > 0 ? got : 0));
+        else
+            srv_problem(&x->res, 400, "Bad Request",
+                        "The body stopped before its end, or its chunks are not well formed.");
         return -1;
     } else if (got == 0) {
         x->unread = false;
@@ -630,6 +634,10 @@ static int on_error(struct mg_connection *mg, int status, const char *text)
                     "The header has more than " HEADER_BYTES " bytes.");
     else if (status == 411)
         srv_problem(&res, 400, "Bad Request", "Content-Length must be a number.");
+    else if (status == 400)
+        srv_problem(&res, status, "Bad Request",
+                    "The request is not well formed, was cut off, or its header is over %s bytes.",
+                    HEADER_BYTES);
     else
         srv_problem(&res, status, mg_get_response_code_text(mg, status), "%s.", text);
     answer(mg_get_user_data(mg_get_context(mg)), mg, &res, false, false);
