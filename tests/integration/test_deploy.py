@@ -380,7 +380,7 @@ def test_the_programs_start_with_what_is_shipped(redis, compose, program):
     for name, value in compose["services"][program]["environment"].items():
         env[name] = value.replace("/run/secrets/", f"{redis.secrets}/")
     del env["LH_REDIS_URL_FILE"]  # names the host "redis", which is not here
-    env["LH_REDIS_URL"] = f"unix://{redis.socket}?{program}:{redis.passwords[program]}"
+    env["LH_REDIS_URL"] = f"unix://{program}:{redis.passwords[program]}@{redis.socket}"
     out = subprocess.run([BUILD / f"ledgerhook-{program}", "--check"], env=env, capture_output=True,
                          text=True, timeout=60)
     assert out.returncode == 0, out.stdout + out.stderr
