@@ -1,8 +1,8 @@
 /*
- * grants: consents and their tokens: `grant:<id>` in Redis, sealed under the master key, one refresh
- * at a time over all workers, new tokens stored by version before they are used. Linked into the
- * worker only; the receiver's Redis user cannot read these keys. Makes no HTTP call: the caller asks
- * the identity server between grt_begin and grt_store.
+ * grants: consents and their tokens: `grant:<id>` in Redis, sealed under the master key, one
+ * refresh at a time over all workers, new tokens stored by version before they are used. Linked
+ * into the worker only; the receiver's Redis user cannot read these keys. Makes no HTTP call: the
+ * caller asks the identity server between grt_begin and grt_store.
  */
 #pragma once
 
@@ -18,6 +18,7 @@ struct grt_token {
     char client_id[128];
     struct buf client_secret; /* opened only where a refresh is to be made; empty otherwise */
 };
+/* Wipes; leaves an empty token, accepts one. */
 void grt_token_free(struct grt_token *t);
 
 /* The grant's access token if it is valid for at least MARGIN_MS more. ERR_NOT_FOUND: no such grant
@@ -44,8 +45,8 @@ enum err grt_expire(struct rds *r, const char *grant, int64_t version,
 enum err grt_put_client(struct rds *r, const struct cry_keys *master, const char *grant,
                         const char *client_id, struct str client_secret,
                         struct errinfo *info) MUST_CHECK;
-/* True in *SAME if the grant exists with exactly this pair; false also when its secret cannot be opened
- * by these keys any more. */
+/* True in *SAME if the grant exists with exactly this pair; false also when its secret cannot be
+ * opened by these keys any more. */
 enum err grt_client_same(struct rds *r, const struct cry_keys *master, const char *grant,
                          const char *client_id, struct str client_secret, bool *same,
                          struct errinfo *info) MUST_CHECK;

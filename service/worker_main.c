@@ -36,7 +36,8 @@ enum { EXIT_STOPPED = 0, EXIT_OTHER = 1, EXIT_CONFIG = 2, EXIT_REDIS = 3 };
 /* An idle thread looks this often whether it is to stop. */
 #define IDLE_MS 1000
 
-/* Tasks of the receiver are looked for this often, and the queue is swept every SWEEP_TURNS times. */
+/* Tasks of the receiver are looked for this often, and the queue is swept every SWEEP_TURNS
+ * times. */
 #define UPKEEP_MS 500
 #define SWEEP_TURNS 10
 
@@ -341,8 +342,8 @@ static int check_redis(struct worker *wk, bool only_check)
 
 /* ---- stop ---- */
 
-/* Calls in flight end and are reported, what has not begun goes back. False: some thread was not done
- * within LH_DRAIN; its lease is settled by others. */
+/* Calls in flight end and are reported, what has not begun goes back. False: some thread was not
+ * done within LH_DRAIN; its lease is settled by others. */
 static bool drain(struct worker *wk, int64_t drain_ms)
 {
     struct timespec until;

@@ -129,8 +129,8 @@ static bool get(const struct js_doc *doc, const char *key, struct str *out)
     return js_string(js_get(doc->root, key), out) && out->n > 0;
 }
 
-/* A client id and secret that an admin typed in: sealed under the hook key on its way, kept under the
- * master key from here on. */
+/* A client id and secret that an admin typed in: sealed under the hook key on its way, kept
+ * under the master key from here on. */
 static enum err store_client(struct exp *e, struct rds *r, struct str input, struct errinfo *info)
 {
     struct buf secret = BUF_CAP(LIM_API_BODY);

@@ -1,8 +1,8 @@
 /*
- * export: the worker's path for one lease: load and map each order, build what Xero should hold, make
- * the calls that differ in batches (contacts, invoices, voids, payments), report. A permit stands
- * before every call. No loop over leases and no signals: worker_main has those.
- * One struct exp a thread.
+ * export: the worker's path for one lease: load and map each order, build what Xero should hold,
+ * make the calls that differ in batches (contacts, invoices, voids, payments), report. A permit
+ * stands before every call. No loop over leases and no signals: worker_main has those. One struct
+ * exp a thread.
  */
 #pragma once
 
@@ -22,8 +22,11 @@ struct exp_options {
 };
 
 struct exp;
+/* STORES and REDIS are borrowed for the exporter's life, and so are the keys in O; its texts are
+ * copied. ERR_NOMEM. */
 enum err exp_new(const struct exp_options *o, struct rds_pool *redis, struct set_cache *stores,
                  struct exp **out, struct errinfo *info) MUST_CHECK;
+/* NULL-safe. */
 void exp_free(struct exp *e);
 /* Works one lease to its end and completes it; frees nothing of the lease. STOPPING is looked at
  * between calls: what has not begun is then handed back. Errors are logged inside; the result only

@@ -1,9 +1,9 @@
 /*
  * DESIGN: every document carries a mark that can be computed again: an invoice its number and the
  * order's link, a payment its reference and amount on its invoice. So whatever an answer leaves in
- * doubt is looked up by these, and what is found is ours only if the mark is. Where Xero says that a
- * number is taken, that nothing is left to pay, or that a status cannot change any more, the document
- * may well be our own from a lost answer: those are doubts too, not refusals.
+ * doubt is looked up by these, and what is found is ours only if the mark is. Where Xero says that
+ * a number is taken, that nothing is left to pay, or that a status cannot change any more, the
+ * document may well be our own from a lost answer: those are doubts too, not refusals.
  */
 #include "service/export/export.h"
 #include "service/export/export_work.h"

@@ -77,8 +77,8 @@ static enum err read_part(const struct job_part *part, struct str store, struct 
     return e;
 }
 
-/* The order's own part first, whatever their order in the store; records of refunds and payments are
- * added to it. */
+/* The order's own part first, whatever their order in the store; records of refunds and payments
+ * are added to it. */
 static enum err read_order(const struct job_order *o, struct str store, struct arena *arena,
                            struct order *order, struct errinfo *info)
 {
@@ -115,7 +115,8 @@ static bool names_xero(struct str link)
     return false;
 }
 
-/* The shop's page of the order; Xero refuses links with its own name in it, so those go through ours. */
+/* The shop's page of the order; Xero refuses links with its own name in it, so those go through
+ * ours. */
 static const char *link_of(struct work *w, struct str key, struct str store, struct str id)
 {
     char *link = shp_order_link(store, id, &w->arena);

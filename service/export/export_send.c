@@ -13,6 +13,10 @@
 #define TOKEN_POLL_MS 100
 #define TOKEN_WAIT_MS 10000
 
+/* Credentials that were just typed in are on their way for a moment. */
+#define GRANT_WAIT_MS 2000
+#define GRANT_HOLD_MS 5000
+
 /* Room in the minute that is sooner than this is waited for; for more the lease is given back. */
 #define PERMIT_WAIT_MS 2000
 #define NAP_MS 50
@@ -44,8 +48,8 @@ void exp_hold(struct work *w, int64_t ms, const char *fmt, ...)
     va_end(ap);
 }
 
-/* How long an outage holds the connection. The count of its failures is in Redis, since every worker
- * meets the same outage. */
+/* How long an outage holds the connection. The count of its failures is in Redis, since every
+ * worker meets the same outage. */
 int64_t exp_down_ms(struct work *w)
 {
     char *key = arena_printf(&w->arena, RDS_PREFIX "down:%s", w->lease->connection);
@@ -145,14 +149,22 @@ static bool have_token(struct work *w)
 
     if (w->access && job_now_ms() < w->access_until_ms)
         return true;
-    while (e == ERR_OK && later && job_now_ms() < deadline) {
+    while (later && job_now_ms() < deadline && !*w->stopping) {
         e = look_for_token(w, &later, &info);
-        if (e == ERR_OK && later)
+        if (e == ERR_NOT_FOUND && job_now_ms() < deadline - TOKEN_WAIT_MS + GRANT_WAIT_MS)
+            later = true;
+        else if (e != ERR_OK)
+            break;
+        if (later)
             nap(TOKEN_POLL_MS);
     }
     if (e == ERR_OK && !later)
         return true;
-    if (e == ERR_DENIED || e == ERR_CRYPTO || e == ERR_NOT_FOUND) {
+    if (e == ERR_NOT_FOUND) {
+        exp_hold(w, GRANT_HOLD_MS, "No credentials for Xero are stored for this connection.");
+        log_warn("no_credentials", "No credentials for Xero are stored; the connection waits.",
+                 LOG_Z("grant", w->grant));
+    } else if (e == ERR_DENIED || e == ERR_CRYPTO) {
         exp_hold(w, MEND_MS, "No token for Xero: %s", info.text);
         log_error("token_refused",
                   "Xero gives no token; the connection is held and tried again in a minute.",

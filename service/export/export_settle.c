@@ -1,10 +1,10 @@
 /*
- * DESIGN: between "sent" and "answered" a worker, a connection or Xero may end. The request stands in
- * Redis with the lease (bytes, key, and which element is which order's), so whoever takes over sends
- * exactly that again while Xero remembers the key, and else looks up. Where even the look-up has to
- * wait, because Xero is down for long, each document gets a mark of doubt in its order's record and the
- * orders go back to the queue: the mark is looked up before anything else is done for that order. So an
- * outage keeps neither a lease nor a thread, and costs no order an attempt.
+ * DESIGN: between "sent" and "answered" a worker, a connection or Xero may end. The request stands
+ * in Redis with the lease (bytes, key, and which element is which order's), so whoever takes over
+ * sends exactly that again while Xero remembers the key, and else looks up. Where even the look-up
+ * has to wait, because Xero is down for long, each document gets a mark of doubt in its order's
+ * record and the orders go back to the queue: the mark is looked up before anything else is done
+ * for that order. So an outage keeps neither a lease nor a thread, and costs no order an attempt.
  */
 #include <stdio.h>
 

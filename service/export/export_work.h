@@ -1,8 +1,8 @@
 /*
- * export_work: what the files of the export module share: one lease being worked, its orders, and one
- * batch call to Xero with the elements it is made of. Only export*.c include it. A call's elements are
- * written into its meta and can be read back, so that an answer is applied the same way by the process
- * that made the call and by one that took the lease over. One thread at a time.
+ * export_work: what the files of the export module share: one lease being worked, its orders, and
+ * one batch call to Xero with the elements it is made of. Only export*.c include it. A call's
+ * elements are written into its meta and can be read back, so that an answer is applied the same
+ * way by the process that made the call and by one that took the lease over. One thread at a time.
  */
 #pragma once
 
@@ -114,8 +114,8 @@ bool exp_wait_for_split(struct work *w, struct work_order *x);
 
 /* Adds a change of one order's record for the next permit; VALUE {NULL,0} deletes the field. */
 void exp_update(struct work *w, const struct work_order *x, struct str field, struct str value);
-/* Records the invoice of EL as V shows it, for the queue and in X->known. V NULL: whether it exists is
- * not known; then it is looked up before anything else is done for the order. */
+/* Records the invoice of EL as V shows it, for the queue and in X->known. V NULL: whether it
+ * exists is not known; then it is looked up before anything else is done for the order. */
 void exp_record_invoice(struct work *w, const struct element *el, const struct xero_element *v);
 /* The same for a payment; ID "" = not known. */
 void exp_record_payment(struct work *w, const struct element *el, struct str id);
@@ -126,7 +126,8 @@ void exp_read_doc(struct work *w, struct work_order *x, struct str name, const s
 
 /* ---- export_report.c ---- */
 
-/* Ends X on the failed list with N messages, each matched with the catalogue unless IDS has its row. */
+/* Ends X on the failed list with N messages, each matched with the catalogue unless IDS has its
+ * row. */
 void exp_fail(struct work *w, struct work_order *x, const char *document,
               const struct str *messages, const char *const *ids, size_t n);
 /* The same with one message of ours. */
@@ -145,9 +146,9 @@ enum err exp_complete(struct work *w, struct errinfo *info) MUST_CHECK;
 
 /* ---- export_send.c ---- */
 
-/* One call with its permit: METHOD, PATH, and for a write the CALL whose bytes and key are stored
- * first (NULL for a look-up). WORK_GO: A is an answer to look at (answered, refused, not found). A is
- * always to be freed. */
+/* One call with its permit: METHOD, PATH, and for a write the CALL whose bytes and key are
+ * stored first (NULL for a look-up). WORK_GO: A is an answer to look at (answered, refused, not
+ * found). A is always to be freed. */
 enum work_next exp_send(struct work *w, const char *method, const char *path,
                         const struct call *call, struct xero_answer *a);
 /* Holds the connection for MS: back-off, a limit, or what a person has to mend. */
@@ -157,8 +158,8 @@ int64_t exp_down_ms(struct work *w);
 
 /* ---- export_calls.c ---- */
 
-/* Makes calls of KIND for all N elements: batches, halves of what is refused as a whole, look-ups of
- * what stays in doubt. */
+/* Makes calls of KIND for all N elements: batches, halves of what is refused as a whole,
+ * look-ups of what stays in doubt. */
 enum work_next exp_make(struct work *w, const struct call_kind *kind, struct element *elements,
                         size_t n);
 /* Applies an answer of 200 to C's elements and looks up what it leaves in doubt. */

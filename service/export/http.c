@@ -71,7 +71,8 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
     return size * n;
 }
 
-/* Keeps the lines of the last answer only: an interim one (100, 103) begins with a line of its own. */
+/* Keeps the lines of the last answer only: an interim one (100, 103) begins with a line of its
+ * own. */
 static size_t take_header(char *bytes, size_t size, size_t n, void *arg)
 {
     struct exchange *x = arg;
@@ -87,8 +88,8 @@ static size_t take_header(char *bytes, size_t size, size_t n, void *arg)
     return line.n;
 }
 
-/* The body is read from here and cannot be read twice: libcurl would else repeat a request by itself
- * on a connection that broke off, and whether to do that is the caller's decision. */
+/* The body is read from here and cannot be read twice: libcurl would else repeat a request by
+ * itself on a connection that broke off, and whether to do that is the caller's decision. */
 static size_t give_body(char *room, size_t size, size_t n, void *arg)
 {
     struct exchange *x = arg;
@@ -253,7 +254,8 @@ enum err http_send(struct http *h, const struct http_request *req, struct http_a
         answer->status = (int)status;
     answer->content_type = http_answer_header(answer, "Content-Type");
 out:
-    /* Nothing of this request stays in the handle: neither its secrets nor pointers into this frame. */
+    /* Nothing of this request stays in the handle: neither its secrets nor pointers into this
+     * frame. */
     curl_easy_reset(h->easy);
     curl_slist_free_all(list);
     return e;

@@ -1,7 +1,7 @@
 /*
- * http: the only file that knows libcurl. One request with deadlines, caps and checked TLS; redirects
- * off; connections are kept and reused. Only hosts that the configuration names are ever given to it.
- * A handle belongs to one thread; http_setup is called once by main.
+ * http: the only file that knows libcurl. One request with deadlines, caps and checked TLS;
+ * redirects off; connections are kept and reused. Only hosts that the configuration names are ever
+ * given to it. A handle belongs to one thread; http_setup is called once by main.
  */
 #pragma once
 
@@ -36,13 +36,15 @@ struct http_answer {
     struct buf headers;      /* raw lines, for http_answer_header */
 };
 
+/* Once a process, before other threads start, and at its end. */
 void http_setup(void);
 void http_teardown(void);
+/* A handle with its connections; ERR_NOMEM. http_free accepts NULL. */
 enum err http_new(struct http **out) MUST_CHECK;
 void http_free(struct http *h);
 /* ERR_OK: an answer came, whatever its status. ERR_UNREACHABLE: no connection, nothing was sent;
- * ERR_TIMEOUT: no whole answer in time; ERR_IO: broken off; ERR_TOO_BIG: an answer over its cap. After
- * an error `sent` tells whether the outcome is unknown. ANSWER is always to be freed. */
+ * ERR_TIMEOUT: no whole answer in time; ERR_IO: broken off; ERR_TOO_BIG: an answer over its cap.
+ * After an error `sent` tells whether the outcome is unknown. ANSWER is always to be freed. */
 enum err http_send(struct http *h, const struct http_request *req, struct http_answer *answer,
                    struct errinfo *info) MUST_CHECK;
 /* Value of an answer header, any case; {NULL,0} if absent. */

@@ -1,7 +1,8 @@
 /*
  * xero: calls to Xero and what their answers mean. Is handed an access token and asks for none by
- * itself; takes no permit (export does, before each call); keeps nothing between calls. One struct a
- * thread. Facts: Xero's accounting description 16.1 and its limits, idempotency and rounding pages.
+ * itself; takes no permit (export does, before each call); keeps nothing between calls. One struct
+ * a thread. Facts: Xero's accounting description 16.1 and its limits, idempotency and rounding
+ * pages.
  */
 #pragma once
 
@@ -14,7 +15,8 @@ struct xero_options {
     const char *scopes;
 };
 
-struct xero; /* one thread's client */
+struct xero;
+/* One thread's client; O is copied. ERR_NOMEM. xero_free accepts NULL. */
 enum err xero_new(const struct xero_options *o, struct xero **out) MUST_CHECK;
 void xero_free(struct xero *x);
 
@@ -47,17 +49,18 @@ struct xero_answer {
     struct http_answer http;
     struct arena arena;
 };
+/* Leaves an empty answer; accepts one. */
 void xero_answer_free(struct xero_answer *a);
 
-/* One call. PATH with query below /api.xro/2.0, e.g. "Invoices?summarizeErrors=false&unitdp=4". KEY:
- * idempotency key, NULL for GET. TOTAL_MS: its deadline. Errors only for faults of this program;
- * everything else is a verdict. */
+/* One call. PATH with query below /api.xro/2.0, e.g. "Invoices?summarizeErrors=false&unitdp=4".
+ * KEY: idempotency key, NULL for GET. TOTAL_MS: its deadline. Errors only for faults of this
+ * program; everything else is a verdict. */
 enum err xero_call(struct xero *x, const char *method, const char *path, const char *tenant,
                    const char *access_token, struct str body, const char *key, int total_ms,
                    struct xero_answer *out, struct errinfo *info) MUST_CHECK;
 
-/* What an exchange means: fills all of OUT but `http` from HTTP, the answer that http_send gave with
- * SENT; out->http takes it over. WRITE: not a GET. For xero_call and for tests. */
+/* What an exchange means: fills all of OUT but `http` from HTTP, the answer that http_send gave
+ * with SENT; out->http takes it over. WRITE: not a GET. For xero_call and for tests. */
 void xero_judge(enum err sent, const char *why, bool write, struct http_answer *http,
                 struct xero_answer *out);
 
