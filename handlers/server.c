@@ -656,13 +656,6 @@ static int on_message(const struct mg_connection *mg, const char *text)
     return 1;
 }
 
-static int on_access(const struct mg_connection *mg, const char *text)
-{
-    (void)mg;
-    (void)text;
-    return 1;
-}
-
 /* ---- start and stop ---- */
 
 static void init_sync(struct srv *s)
@@ -692,8 +685,7 @@ enum err srv_start(const struct srv_listener *l, struct srv_env *env, struct srv
     struct srv *s = x_alloc(sizeof *s);
     struct mg_callbacks callbacks = {.begin_request = on_request,
                                      .http_error = on_error,
-                                     .log_message = on_message,
-                                     .log_access = on_access};
+                                     .log_message = on_message}; /* no access log */
     char threads[12], text[200] = "", request_ms[12], keep_ms[12];
     const char *options[] = {"listening_ports",
                              l->listen,
