@@ -250,7 +250,7 @@ static void ingest(struct hook *h, struct job_event *e, const struct order *o)
     } else if (result == JOB_STALE_SETTINGS) {
         (void)err_set(&h->info, ERR_CONFLICT, "The store's settings are being changed.");
         unavailable(h);
-    } else if (result == JOB_UNUSABLE) {
+    } else if (result == JOB_UNUSABLE && e->unusable) {
         answer(h, job_result_text(result), e->unusable->errors[0]);
     } else { /* a record kept for its order is not exported by itself */
         answer(h, job_result_text(result == JOB_KEPT ? JOB_SKIPPED : result),
