@@ -76,7 +76,10 @@
     X(CAT_UNPAID, "unpaid", "The order is not paid yet, and this store exports paid orders only.", \
       "Nothing to do: it is exported when it is paid. Or export it by hand.")                      \
     X(CAT_DELETED_IN_SHOP, "deleted_in_shop", "The order was deleted in the shop.", "")            \
-    X(CAT_UNUSABLE, "unusable", "The order lacks something that an invoice needs.", "")
+    X(CAT_UNUSABLE, "unusable", "The order lacks something that an invoice needs.", "")            \
+    X(CAT_STORE_DELETED, "store_deleted",                                                          \
+      "The store was removed while the order waited, so the order was taken out of the queue.",    \
+      "Set the store up again; then export the order by hand.")
 
 enum cat_reason {
 #define CAT_ENUM(id, code, sentence, action) id,

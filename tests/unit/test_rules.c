@@ -239,7 +239,7 @@ static void every_row_of_the_table_is_decided_as_it_says(void **state)
     assert_true(found >= 100);
     /* Every reason of the rules has its row; the last two are given by others. */
     for (int r = 0; r < CAT_REASON_COUNT; r++) {
-        if (!seen[r] && r != CAT_DELETED_IN_SHOP && r != CAT_UNUSABLE)
+        if (!seen[r] && r != CAT_DELETED_IN_SHOP && r != CAT_UNUSABLE && r != CAT_STORE_DELETED)
             fail_msg("no row of the table ends in %s", cat_reason_code((enum cat_reason)r));
     }
 }
