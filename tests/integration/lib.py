@@ -245,6 +245,10 @@ class Simulator:
                                          "kind": "client_credentials",
                                          "tenants": [{"tenant_id": tenant, "name": name}]})
 
+    def held(self):
+        """How many calls a `hold` fault holds."""
+        return self.control("GET", "held")["held"]
+
     def fault(self, **row):
         self.control("POST", "faults", row)
 

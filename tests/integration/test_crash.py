@@ -12,11 +12,6 @@ from orders import later, order
 LEASE = 5
 
 
-def held(stack):
-    answer = stack.sim.control("GET", "held")
-    return answer["held"] if isinstance(answer, dict) else answer
-
-
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("path,what", [("/api.xro/2.0/Contacts", "contact"), ("/api.xro/2.0/Invoices", "invoice"),
                                        ("/api.xro/2.0/Payments", "payment")])
@@ -26,7 +21,7 @@ def test_a_worker_killed_in_the_middle_of_a_call_leaves_each_document_once(own_s
     shop, body = lib.Shop(stack), order("paid")
     stack.sim.fault(tenant=shop.tenant, method="PUT", path=path, fault="hold", when=when, count=1)
     shop.send("orders/paid", body)
-    lib.wait_until(lambda: held(stack), f"the call that makes the {what} is in flight")
+    lib.wait_until(stack.sim.held, f"the call that makes the {what} is in flight")
     stack.worker.kill()
     stack.sim.control("POST", "release", {"abandon": True} if when == "before" else {})
     stack.start_worker()
@@ -42,7 +37,7 @@ def test_a_stopped_worker_that_wakes_up_late_changes_nothing(own_stack):
     shop, body = lib.Shop(stack), order("paid")
     stack.sim.fault(tenant=shop.tenant, method="PUT", path="/api.xro/2.0/Invoices", fault="hold", when="after", count=1)
     shop.send("orders/paid", body)
-    lib.wait_until(lambda: held(stack), "the call is in flight")
+    lib.wait_until(stack.sim.held, "the call is in flight")
     stack.worker.signal(signal.SIGSTOP)
     stack.sim.control("POST", "release", {})
     stack.start_worker()
@@ -144,7 +139,7 @@ def test_an_event_during_the_outage_is_exported_at_its_last_state(own_stack):
     shop, body = lib.Shop(stack, settings={"auto_sync": "include_unpaid"}), order("pending")
     stack.sim.fault(tenant=shop.tenant, method="PUT", path="/api.xro/2.0/Invoices", fault="hold", when="after", count=1)
     shop.send("orders/create", body)
-    lib.wait_until(lambda: held(stack), "the call is in flight")
+    lib.wait_until(stack.sim.held, "the call is in flight")
     shop.send("orders/paid", later(body, financial_status="paid"))
     stack.sim.control("POST", "release", {})
     lib.wait_until(lambda: [i["Status"] for i in shop.invoices()] == ["PAID"], "the payment follows")

@@ -44,7 +44,7 @@ def sample_shop(sample_stack):
     shop = lib.Shop(sample_stack, name=SHOP, settings={"auto_sync": "include_unpaid"}, mappings=MAPPINGS)
     yield shop
     call = sample_stack.redis.call
-    for kind in ("order", "snap", "trail", "names", "failed", "failrow", "failgroups", "synced"):
+    for kind in ("ready", "order", "snap", "trail", "names", "failed", "failrow", "failgroups", "synced"):
         for key in call("KEYS", f"{lib.PREFIX}{kind}:*"):
             call("DEL", key)
 
