@@ -58,9 +58,10 @@
 /* Xero keeps an idempotency key for 6 minutes; the same bytes go out again only in the first 5. */
 #define LIM_IDEMPOTENCY_MS 300000
 
-/* Redis: connect and answer. A save of the append-only file can hold an answer for a second. */
+/* Redis: connect and answer. Together under the 5 s that Shopify gives a delivery; a save of the
+ * append-only file can hold an answer for a second. */
 #define LIM_REDIS_CONNECT_MS 1000
-#define LIM_REDIS_ANSWER_MS 5000
+#define LIM_REDIS_ANSWER_MS 3000
 
 /* Delivery hashes, trail entries kept for one order. */
 #define LIM_DELIVERIES 16
