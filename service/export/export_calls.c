@@ -5,9 +5,6 @@
 #include "service/export/export.h"
 #include "service/export/export_work.h"
 
-/* After a call that may still be at work in Xero, its orders come back after this long. */
-#define IN_DOUBT_MS 60000
-
 /* ---- one batch ---- */
 
 /* {"Invoices":[...]}: false if it is too large for one call. */
@@ -161,11 +158,11 @@ static enum work_next make_batch(struct work *w, const struct call_kind *kind,
     } else if (next == WORK_GO) {
         next = refused(w, &c, &a);
     } else if (next == WORK_UNKNOWN && a.in_progress) {
-        /* Xero may be at it this very moment: neither sent again nor looked up yet. */
+        /* Xero may be at it this very moment: neither sent again nor looked up for a while. */
         for (size_t i = 0; i < n && kind->unsure; i++)
             kind->unsure(w, &elements[i]);
-        put_off(w, &c, IN_DOUBT_MS);
-        w->again_ms = IN_DOUBT_MS;
+        put_off(w, &c, w->e->lease_ms);
+        w->again_ms = 0;
         next = WORK_HAND_BACK;
     } else if (next == WORK_UNKNOWN) {
         next = exp_settle(w, &c, true);
