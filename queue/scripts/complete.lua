@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- complete: ends a lease and says of each of its orders what became of it.
+-- complete: ends a lease and says of each of its orders what became of it. One of which nothing is said
+-- is ready again.
 -- ARGV: 1 connection  2 token  3 hold ms  4 why it is held  5 day left or -1  6 n  then n groups order,
 --   field, S|D, value; then m  and m groups order, outcome (done|retry|again|failed), delay ms, failed
 --   row or '', its group, sentence, synced 0|1, lines settled 0|1, hash of what was wanted
@@ -74,6 +75,7 @@ if hold > 0 then
 elseif m > 0 and conn[1] and tonumber(conn[1]) <= now then
   redis.call('HDEL', P .. 'conn:' .. C, 'nb', 'why')
 end
+for _, x in ipairs(held(batch, token)) do make_ready(C, x[1]) end
 redis.call('ZREM', P .. 'leases:' .. C, token)
 redis.call('DEL', batch)
 relane_and_ring(C)

@@ -3,18 +3,11 @@
 -- ARGV: 1 token  2 lease ms  3 N
 -- Returns {connection, settling 0|1, kind, bytes, key, meta, age ms, look up 0|1, order, revision, ...}
 -- or {'', ms until there may be something}.
--- Sent twice (the first answer was lost): the first lease dies unused and its orders come back.
+-- Sent twice (the first answer was lost): the first lease dies unused and its orders come back. Its
+-- lane is passed over, so that the same token never stands for two batches of one connection.
 local token, lease_ms, N = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local LOOK = 20 -- lanes looked at in one call; the others keep their place
 local POISON = 3
-
-local function orders_of(batch)
-  local flat, list = redis.call('HGETALL', batch), {}
-  for i = 1, #flat, 2 do
-    if flat[i]:find('/', 1, true) then list[#list + 1] = { flat[i], flat[i + 1] } end
-  end
-  return list
-end
 
 -- CALLED: a call's answer is missing, so whoever exports the order next has to look first.
 local function poison(C, O, called)
@@ -64,10 +57,7 @@ end
 -- that are only looked up.
 local function take_over(C, old)
   local batch = P .. 'batch:' .. C .. ':' .. old
-  local list = {}
-  for _, x in ipairs(orders_of(batch)) do
-    if redis.call('HGET', P .. 'order:' .. x[1], 'tok') == old then list[#list + 1] = x end
-  end
+  local list = held(batch, old)
   local b = redis.call('HMGET', batch, 'key', 'settles', 'split')
   redis.call('ZREM', P .. 'leases:' .. C, old)
   local dead = not b[3] and suspect(C, list, b[1])
@@ -133,7 +123,8 @@ end
 
 for _, C in ipairs(redis.call('ZRANGE', P .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, LOOK)) do
   local out
-  if redis.call('HGET', P .. 'conn:' .. C, 'status') == 'active' then
+  local sent_twice = redis.call('ZSCORE', P .. 'leases:' .. C, token)
+  if redis.call('HGET', P .. 'conn:' .. C, 'status') == 'active' and not sent_twice then
     local dead = redis.call('ZRANGE', P .. 'leases:' .. C, '-inf', now, 'BYSCORE', 'LIMIT', 0, 1)[1]
     if dead then out = take_over(C, dead) end
     out = out or take_ready(C)

@@ -127,6 +127,19 @@ local function make_ready(C, O, at)
   at_work(O)
 end
 
+-- The orders of BATCH that TOKEN still holds, each with the revision that was taken. The other fields
+-- of a batch are of its call; an order's key is the only one with a slash.
+local function held(batch, token)
+  local flat, list = redis.call('HGETALL', batch), {}
+  for i = 1, #flat, 2 do
+    local O = flat[i]
+    if O:find('/', 1, true) and redis.call('HGET', P .. 'order:' .. O, 'tok') == token then
+      list[#list + 1] = { O, flat[i + 1] }
+    end
+  end
+  return list
+end
+
 -- Takes a waiting order out of the queue.
 local function withdraw(C, O)
   redis.call('ZREM', P .. 'ready:' .. C, O)

@@ -45,8 +45,8 @@ class Queue:
             on, decision, "Saccounting_invoice_off", in_xero or decision, "#" + order[-3:], "", "", "", unusable,
             unusable and "unusable-order")]
 
-    def lease(self, n=50, ms=60000):
-        token = uuid.uuid4().hex
+    def lease(self, n=50, ms=60000, token=None):
+        token = token or uuid.uuid4().hex
         row = self.run("lease", token, ms, n)
         return None if not row[0] else Lease(self, token, row)
 
@@ -432,3 +432,48 @@ def test_an_order_at_rest_expires_and_one_at_work_does_not(queue, redis):
     queue.lease().complete({"shopify/acme/001": "done"})
     assert redis.call("PTTL", PREFIX + "snap:shopify/acme/001") > 0
     assert redis.call("TTL", PREFIX + "order:shopify/acme/001") == -1
+
+
+def test_an_order_that_a_completed_lease_says_nothing_of_is_ready_again(queue):
+    for i in range(3):
+        queue.ingest(f"shopify/acme/00{i}")
+    queue.lease().complete({"shopify/acme/001": "done"})
+    assert set(queue.lease().orders) == {"shopify/acme/000", "shopify/acme/002"}
+
+
+def test_a_lease_sent_twice_because_its_answer_was_lost_loses_no_order(queue):
+    for i in range(6):
+        queue.ingest(f"shopify/acme/00{i}")
+    assert queue.lease(2, token="twice")
+    again = queue.lease(2, token="twice")
+    if again:
+        again.complete({o: "done" for o in again.orders})
+    for lease in queue.redis("ZRANGE", PREFIX + "leases:acme", 0, -1):
+        queue.redis("ZADD", PREFIX + "leases:acme", 0, lease)
+        queue.redis("ZADD", PREFIX + "due", 0, "acme")
+    for _ in range(20):
+        lease = queue.lease()
+        if not lease:
+            break
+        lease.complete({o: "done" for o in lease.orders})
+    assert {queue.record(f"shopify/acme/00{i}")["st"] for i in range(6)} == {"done"}
+
+
+def test_a_take_over_sent_twice_loses_neither_batch(queue):
+    for i in range(2):
+        queue.ingest(f"shopify/acme/00{i}")
+    dead = [queue.lease(1), queue.lease(1)]
+    for lease in dead:
+        assert lease.permit("key-" + lease.token, "meta") == "go"
+        queue.kill(lease)
+    first = queue.lease(token="twice")
+    assert first.settling
+    queue.lease(token="twice")
+    queue.kill(first)
+    seen = set()
+    for _ in range(10):
+        lease = queue.lease()
+        if not lease:
+            break
+        seen |= set(lease.orders)
+    assert seen == {"shopify/acme/000", "shopify/acme/001"}
