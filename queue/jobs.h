@@ -7,7 +7,7 @@
  *
  * The record `order:<O>`, a hash, never expires. Its fields (format 1; adding one is compatible,
  * changing one's meaning needs a new format):
- *   conn    connection it belongs to        name, link  as shown to people
+ *   conn    connection it is queued on       name, link  as shown to people
  *   st      waiting leased failed dismissed done skipped kept
  *   rev     counts decisions to export      drev    revision that was last exported whole
  *   on      0/1, the import stamp           snap    stamp of the stored snapshot (ord_stamp)

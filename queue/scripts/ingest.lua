@@ -15,8 +15,10 @@ if not store[1] or store[2] then return { 'no_store' } end
 if store[1] ~= ARGV[3] then return { 'stale_settings' } end
 
 local key = P .. 'order:' .. O
-local o = redis.call('HMGET', key, 'st', 'on', 'snap', 'dlv', 'reason', 'inx', 'name', 'pend')
+local o = redis.call('HMGET', key, 'st', 'on', 'snap', 'dlv', 'reason', 'inx', 'name', 'pend',
+  'doubt', 'conn')
 local st, on, stored, deliveries = o[1], o[2], o[3], o[4] or ''
+local home = o[10] or C -- where it waits or has failed: its store may be on another connection now
 if ARGV[5] ~= '' then
   for i = 1, #deliveries, 8 do
     if deliveries:sub(i, i + 7) == ARGV[5] then return { 'duplicate', o[5] or '' } end
@@ -33,9 +35,11 @@ if ARGV[14] ~= '' and ARGV[14] ~= o[7] then
 end
 if ARGV[16] ~= '' then redis.call('HSETNX', key, 'paid', ARGV[16]) end
 
--- The newer snapshot wins; records of refunds and payments are kept beside it.
+-- The newer snapshot wins, or the same one after its retention; records of refunds and payments are
+-- kept beside it.
 local whole = part == 'order'
-local newer = whole and (not stored or stamp > stored)
+local newer = whole and (not stored or stamp > stored
+  or stamp == stored and redis.call('HEXISTS', P .. 'snap:' .. O, 'order') == 0)
 local older = whole and not newer and stamp ~= stored
 local changed = newer or (part ~= '' and not whole)
 if changed then redis.call('HSET', P .. 'snap:' .. O, part, ARGV[9]) end
@@ -43,7 +47,7 @@ if newer then redis.call('HSET', key, 'snap', stamp) end
 
 -- The decision, by the history of this instant.
 local conn = redis.call('HMGET', P .. 'conn:' .. C, 'status', 'tenant')
-local in_xero = st == 'leased' or (o[6] and o[6] == conn[2])
+local in_xero = st == 'leased' or o[9] or (o[6] and o[6] == conn[2])
 local decision = in_xero and ARGV[13] or on == '1' and ARGV[11] or ARGV[12]
 if conn[1] == 'uninstalled' then decision = 'Sxero_uninstalled' end
 local action, reason = decision:sub(1, 1), decision:sub(2)
@@ -60,7 +64,7 @@ local function export()
     if not covered then redis.call('HINCRBY', key, 'rev', 1) end
   elseif not (covered and (st == 'done' or st == 'failed' or st == 'dismissed')) then
     redis.call('HINCRBY', key, 'rev', 1)
-    unfail(C, O)
+    unfail(home, O)
     make_ready(C, O)
     relane_and_ring(C)
     return conn[1] == 'active' and 'queued' or 'held'
@@ -72,9 +76,10 @@ end
 local function park()
   redis.call('HINCRBY', key, 'rev', 1)
   if st ~= 'leased' then -- else the lease's end brings it back, and the worker parks it
-    withdraw(C, O)
+    withdraw(home, O)
+    unfail(home, O)
     fail(C, O, ARGV[18], ARGV[19])
-    relane(C)
+    relane(home)
   end
   log_add(C, 'error', ARGV[2], ARGV[14], 'order_unusable', 'The order lacks what an invoice needs.')
   return 'unusable'
@@ -85,10 +90,11 @@ local function skip()
   if changed then redis.call('HSET', key, 'pend', '1') end
   local waiting = st == 'waiting' or st == 'failed' or st == 'dismissed'
   if action == 'W' and waiting and not older then
-    withdraw(C, O)
-    unfail(C, O)
-    relane(C)
+    withdraw(home, O)
+    unfail(home, O)
+    relane(home)
     redis.call('HSET', key, 'st', 'skipped')
+    redis.call('HDEL', key, 'byhand', 'ff')
   elseif not st or st == 'kept' then
     redis.call('HSET', key, 'st', reason == 'kept_for_the_order' and 'kept' or 'skipped')
   end

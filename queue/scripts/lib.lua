@@ -106,7 +106,7 @@ local function fail(C, O, row, group)
   unfail(C, O)
   redis.call('HSETNX', key, 'ff', string.format('%d', now))
   local o = redis.call('HMGET', key, 'ff', 'att', 'link')
-  redis.call('HSET', key, 'st', 'failed', 'fg', group)
+  redis.call('HSET', key, 'st', 'failed', 'conn', C, 'fg', group)
   redis.call('ZADD', P .. 'failed:' .. C, now, O)
   redis.call('HINCRBY', P .. 'failgroups:' .. C, group, 1)
   redis.call('HSET', P .. 'failrow:' .. C, O, string.format(

@@ -477,3 +477,51 @@ def test_a_take_over_sent_twice_loses_neither_batch(queue):
             break
         seen |= set(lease.orders)
     assert seen == {"shopify/acme/000", "shopify/acme/001"}
+
+
+def test_an_order_in_doubt_counts_as_in_xero(queue):
+    queue.ingest("shopify/acme/001")
+    for i in range(3):
+        lease = queue.lease()
+        lease.permit("key", "meta")
+        queue.kill(lease)
+    assert queue.lease() is None
+    assert queue.record("shopify/acme/001")["doubt"] == "1"
+    result = queue.ingest("shopify/acme/001", "Wcancelled_before_export", "2", in_xero="Mcancelled")
+    assert result == ["queued", "cancelled"]
+    assert list(queue.lease().orders) == ["shopify/acme/001"]
+
+
+def test_a_failed_order_of_a_store_that_moved_leaves_its_old_connections_list(queue):
+    queue.ingest("shopify/acme/001")
+    queue.lease().complete({"shopify/acme/001": "failed"})
+    moved = ["shopify/acme/001", "shopify/acme", "1", "bolt", "", "updated", "2".zfill(35), "order", b"x", "1",
+             "Epaid", "Saccounting_invoice_off", "Epaid", "#001", "", "", "", "", ""]
+    assert queue.run("ingest", *moved)[0] == b"queued"
+    assert queue.run("resync", "acme", "sam", "shopify/acme/001") == [b"ok", 0]
+    assert queue.redis("EXISTS", PREFIX + "failrow:acme", PREFIX + "failgroups:acme") == 0
+    leases = [queue.lease(), queue.lease()]
+    assert leases[0].c == "bolt" and leases[1] is None
+
+
+def test_a_store_that_moved_exports_by_hand_where_it_is_now(queue, redis):
+    queue.ingest("shopify/acme/001")
+    queue.lease().complete({"shopify/acme/001": "failed"})
+    redis.call("HSET", PREFIX + "store:shopify/acme", "connection", "bolt")
+    assert queue.run("resync", "acme", "sam", "shopify/acme/001") == [b"ok", 1]
+    assert queue.lease().c == "bolt"
+
+
+def test_a_snapshot_that_has_gone_is_stored_again_by_the_same_state(queue, redis):
+    queue.ingest("shopify/acme/001", "Sunpaid", "5", body=b"five")
+    redis.call("DEL", PREFIX + "snap:shopify/acme/001")
+    queue.ingest("shopify/acme/001", "Epaid", "5", body=b"five")
+    assert redis.call.hash(PREFIX + "snap:shopify/acme/001") == {"order": b"five"}
+
+
+def test_a_withdrawn_order_is_no_longer_one_by_hand(queue):
+    queue.ingest("shopify/acme/001")
+    queue.lease().complete({"shopify/acme/001": "failed"})
+    queue.run("resync", "acme", "sam", "shopify/acme/001")
+    queue.ingest("shopify/acme/001", "Wtest_order", "2")
+    assert {"byhand", "ff"} & queue.record("shopify/acme/001").keys() == set()
