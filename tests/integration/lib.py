@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -163,6 +164,8 @@ class Process:
                 raise AssertionError(f"{self.name} wrote a secret into its log: {secret}")
 
 
+# The users of the configuration that is shipped: every test runs with no more rights than they have.
+ACL_USERS = re.findall(r"^user (receiver|worker) (.*)$", (ROOT / "deploy/redis.conf").read_text(), re.M)
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction", "save": ""}
 
 
@@ -184,6 +187,12 @@ class Redis:
         self.process = Process(argv, self.folder, "redis")
         wait_until(self.answers, "redis-server answers")
         self.call = Resp(self.path)
+        for user, rules in ACL_USERS:
+            self.call("ACL", "SETUSER", user, "on", f">{user}-password", *rules.split())
+
+    def url_for(self, user):
+        """The address with which a program logs in as the restricted user that is shipped for it."""
+        return f"unix://{user}:{user}-password@{self.path}"
 
     def answers(self):
         try:
@@ -402,16 +411,19 @@ class Stack:
         self.processes = []
         self.redis = Redis(self.folder, **(redis or {}))
         self.sim = Simulator(self.folder)
-        self.env = program_env(self.redis.url, self.sim.url, **env)
+        self.env = program_env(self.redis.url, self.sim.url, **env)  # as the all-powerful default user
         self.receiver = self.start_receiver()
         self.worker = self.start_worker() if worker else None
 
     def start_receiver(self, **env):
-        self.processes.append(Receiver(self.folder, {**self.env, **{k: str(v) for k, v in env.items()}}))
-        return self.processes[-1]
+        return self.start_program(Receiver, "receiver", env)
 
     def start_worker(self, **env):
-        self.processes.append(Worker(self.folder, {**self.env, **{k: str(v) for k, v in env.items()}}))
+        return self.start_program(Worker, "worker", env)
+
+    def start_program(self, program, user, env):
+        full = {**self.env, "LH_REDIS_URL": self.redis.url_for(user), **{k: str(v) for k, v in env.items()}}
+        self.processes.append(program(self.folder, full))
         return self.processes[-1]
 
     def logs(self):
