@@ -122,7 +122,7 @@ enum err grt_begin(struct rds *r, const struct cry_keys *master, const char *gra
                    const char *holder, bool *mine, struct grt_token *out, struct errinfo *info)
 {
     struct rds_reply *reply = NULL;
-    struct number v, ms;
+    struct number v = {""}, ms = {""};
     enum err e;
 
     *mine = false;
@@ -153,7 +153,7 @@ enum err grt_store(struct rds *r, const struct cry_keys *master, const char *gra
 {
     struct rds_reply *reply = NULL;
     struct buf sealed = {0};
-    struct number v, ms;
+    struct number v = {""}, ms = {""};
     enum err e;
 
     e = seal(master, grant, "access", access, &sealed, info);
@@ -183,7 +183,7 @@ enum err grt_abandon(struct rds *r, const char *grant, const char *holder, struc
 enum err grt_expire(struct rds *r, const char *grant, int64_t version, struct errinfo *info)
 {
     struct rds_reply *reply = NULL;
-    struct number v;
+    struct number v = {""};
     enum err e = run(r, grant, (struct str[]){STR("expire"), number(version, &v)}, 2, &reply, info);
 
     rds_free(reply);

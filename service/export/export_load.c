@@ -6,7 +6,7 @@
 #include "service/sync/shopify.h"
 
 /* How long a split payment's transactions may take to arrive. */
-#define SPLIT_WAIT_MS (10 * 60 * 1000)
+#define SPLIT_WAIT_MS INT64_C(600000)
 
 static int64_t unix_ms(void)
 {

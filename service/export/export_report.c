@@ -7,7 +7,7 @@
 #include "service/sync/catalogue.h"
 
 #define RETRY_FIRST_MS 5000
-#define RETRY_MOST_MS (15 * 60 * 1000)
+#define RETRY_MOST_MS INT64_C(900000)
 
 /* Between two tries to report a lease's end while Redis is away. */
 #define REPORT_AGAIN_MS 250

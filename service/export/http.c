@@ -59,6 +59,7 @@ void http_answer_free(struct http_answer *a)
     *a = (struct http_answer){0};
 }
 
+/* The parameters are libcurl's. NOLINTNEXTLINE(readability-non-const-parameter) */
 static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
 {
     struct exchange *x = arg;

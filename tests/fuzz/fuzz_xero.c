@@ -1,4 +1,4 @@
-/* Any bytes as Xero's answer: status from the first two bytes, then headers, an empty line, a body. */
+/* Any bytes as Xero's answer: two for status and method, headers, an empty line, a body. */
 #include "service/export/xero.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
