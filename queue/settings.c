@@ -715,6 +715,11 @@ static enum err conn_refusal(const struct rds_reply *reply, struct errinfo *info
             "The connection exports to the Xero organisation %.*s. To point it at another "
             "one, say so with \"force\":true.",
             STR_FMT(rds_text(rds_at(reply, 1))));
+    if (str_eq(word, STR("leased")))
+        return err_set(info, ERR_CONFLICT,
+                       "Orders are being exported to the connection's present Xero organisation. "
+                       "Try again when they have arrived; a paused connection must be resumed "
+                       "for that.");
     if (str_eq(word, STR("no_secret")))
         return err_set(info, ERR_MISSING, "A new client_id needs its client_secret.");
     return err_set(info, ERR_MISSING, "A client_secret needs its client_id.");

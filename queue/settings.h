@@ -120,7 +120,7 @@ struct set_conn_write {
     const char *who;
 };
 /* Creates or replaces; status stays as it is (after an uninstall it begins anew). ERR_CONFLICT:
- * another tenant than before without FORCE; ERR_MISSING: a client_id that is new without its
+ * another tenant than before without FORCE, or while orders are leased; ERR_MISSING: a client_id that is new without its
  * secret, or a secret without a client_id; ERR_RANGE: not a connection's name. An error after which
  * the connection is stored and only its secret is not yet with a worker is mended by the same call
  * again. *CREATED may be NULL. */

@@ -70,7 +70,8 @@ day_left(C, ARGV[5])
 local hold = tonumber(ARGV[3])
 local conn = redis.call('HMGET', P .. 'conn:' .. C, 'nb', 'why')
 if hold > 0 then
-  redis.call('HSET', P .. 'conn:' .. C, 'nb', math.max(now + hold, tonumber(conn[1] or 0)), 'why', ARGV[4])
+  redis.call('HSET', P .. 'conn:' .. C, 'nb',
+    string.format('%d', math.max(now + hold, tonumber(conn[1] or 0))), 'why', ARGV[4])
   if conn[2] ~= ARGV[4] then log_add(C, 'error', '', '', 'connection_held', ARGV[4]) end
 elseif m > 0 and conn[1] and tonumber(conn[1]) <= now then
   redis.call('HDEL', P .. 'conn:' .. C, 'nb', 'why')

@@ -3,8 +3,9 @@
 -- ARGV: 1 connection  2 id of this change  3 tenant  4 kind of grant  5 client id
 --   6 '1' if a client id is given ('' and '1': the environment's pair)  7 '1' if its secret is given
 --   8 '1' if another tenant than before is wanted  9 who
--- Returns {'ok', created 0|1, client id, grant}, {'tenant', present one}, {'no_secret'} (a client id
--- without its secret), {'no_client'} (the other way round).
+-- Returns {'ok', created 0|1, client id, grant}, {'tenant', present one}, {'leased'} (the tenant stays
+-- while orders are on their way to it), {'no_secret'} (a client id without its secret), {'no_client'}
+-- (the other way round).
 -- Sent twice: a connection keeps the id of its last change; the same one again changes nothing.
 local C, change, tenant, kind, client = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local key = P .. 'conn:' .. C
@@ -14,6 +15,7 @@ if c[2] == change then return { 'ok', c[7] == change and 1 or 0, old_client, gra
 
 local moves = status and c[3] ~= tenant
 if moves and status ~= 'uninstalled' and ARGV[8] ~= '1' then return { 'tenant', c[3] } end
+if moves and redis.call('EXISTS', P .. 'leases:' .. C) == 1 then return { 'leased' } end
 local given, secret = ARGV[6] == '1', ARGV[7] == '1'
 if not given then client = old_client end
 if secret and client == '' then return { 'no_client' } end

@@ -695,6 +695,11 @@ static void test_a_connection_changes_its_organisation_only_when_told_to(void **
     assert_int_equal(redis_int(r, "EXISTS", RDS_PREFIX "contacts:acme"), 1);
 
     w.force = true;
+    redis_do(r, "ZADD", RDS_PREFIX "leases:acme", "1", "token");
+    assert_int_equal(set_conn_save(r, &keys, &w, &created, &info), ERR_CONFLICT);
+    assert_non_null(strstr(info.text, "being exported"));
+    assert_string_equal(conn("acme").tenant, "tenant-1");
+    redis_do(r, "DEL", RDS_PREFIX "leases:acme");
     assert_int_equal(set_conn_save(r, &keys, &w, &created, &info), ERR_OK);
     assert_false(created);
     struct set_conn c = conn("acme");
