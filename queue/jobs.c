@@ -125,6 +125,11 @@ static enum err unpack(struct str packed, struct arena *arena, struct str *out,
 
 /* ---- failures ---- */
 
+/* What the failed list keeps of one message, and of all: Xero's longest sentences are under 400
+ * bytes, an order of 50 lines can have one each. */
+#define ERROR_MAX 2000
+#define ROW_CAP (16u << 10)
+
 /* JSON members of a failed row, without braces: the script adds attempts and times. */
 static enum err failure_members(const struct job_failure *f, struct buf *out)
 {
@@ -137,7 +142,7 @@ static enum err failure_members(const struct job_failure *f, struct buf *out)
     jw_key(&w, "export_error");
     jw_begin_array(&w);
     for (size_t i = 0; i < f->error_count; i++)
-        jw_str(&w, f->errors[i]);
+        jw_str(&w, str_cut(f->errors[i], ERROR_MAX));
     jw_end_array(&w);
     jw_key(&w, "catalogue");
     jw_begin_array(&w);
@@ -151,8 +156,6 @@ static enum err failure_members(const struct job_failure *f, struct buf *out)
     buf_free(&object);
     return e != ERR_OK ? e : buf_check(out);
 }
-
-#define ROW_CAP (64u << 10)
 
 /* The row's members, or "" for NULL; in ARENA. */
 static struct str failure_text(const struct job_failure *f, struct arena *arena)

@@ -1,0 +1,257 @@
+#include "queue/jobs.h"
+
+#include "tests/unit/redis_fixture.h"
+
+#include "service/base/json.h"
+
+#define ORDER "shopify/x/1"
+
+static struct redis_fixture server;
+static struct rds_pool *pool;
+static struct rds *r;
+
+static int start(void **state)
+{
+    struct errinfo info = {0};
+
+    (void)state;
+    redis_start(&server);
+    if (rds_pool_new(server.url, 2, &pool, &info) != ERR_OK)
+        fail_msg("%s", info.text);
+    r = rds_take(pool, 1000);
+    return r ? 0 : -1;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    rds_give(pool, r);
+    rds_pool_free(pool);
+    redis_stop(&server);
+    return 0;
+}
+
+/* Every test begins with the store shopify/x on the connection acme and nothing else. */
+static int fresh(void **state)
+{
+    (void)state;
+    redis_do(r, "FLUSHALL");
+    redis_do(r, "HSET", RDS_PREFIX "store:shopify/x", "version", "1", "connection", "acme");
+    redis_do(r, "HSET", RDS_PREFIX "conn:acme", "status", "active", "tenant", "T");
+    return 0;
+}
+
+static enum job_result ingest(const char *part, const char *stamp, struct str body,
+                              const struct job_failure *unusable)
+{
+    const struct rul_decision paid = {.export_it = true, .lines = true, .reason = CAT_PAID};
+    const struct job_event e = {.order_key = ORDER,
+                                .store_key = "shopify/x",
+                                .store_version = 1,
+                                .connection = "acme",
+                                .event = RUL_PAID,
+                                .stamp = stamp,
+                                .part = part,
+                                .body = body,
+                                .stamp_on = true,
+                                .decision = {paid, paid, paid},
+                                .name = "#1 \"x\\",
+                                .link = "https://x/1",
+                                .paid_day = "2026-03-01",
+                                .unusable = unusable};
+    enum job_result result;
+    enum cat_reason reason;
+    struct errinfo info = {0};
+
+    if (job_ingest(r, &e, &result, &reason, &info) != ERR_OK)
+        fail_msg("%s", info.text);
+    return result;
+}
+
+static enum err lease(struct job_lease *l)
+{
+    struct errinfo info = {0};
+    int64_t wait = 0;
+
+    return job_lease(r, 60000, 50, l, &wait, &info);
+}
+
+static struct str part_of(const struct job_order *o, const char *name)
+{
+    for (size_t i = 0; i < o->part_count; i++)
+        if (str_eq(o->parts[i].name, str_of(name)))
+            return o->parts[i].body;
+    return (struct str){NULL, 0};
+}
+
+/* The order's row on the failed list, which has to be JSON. */
+static struct js_doc failed_row(void)
+{
+    struct errinfo info = {0};
+    struct js_doc doc = {0};
+    struct rds_reply *row = redis_ask(r, "HGET", RDS_PREFIX "failrow:acme", ORDER);
+
+    if (js_parse(rds_text(row), 1u << 20, &doc, &info) != ERR_OK)
+        fail_msg("%s", info.text);
+    rds_free(row);
+    return doc;
+}
+
+static void test_keys_are_made_and_taken_apart(void **state)
+{
+    char key[LIM_ORDER_KEY + 1];
+    struct str p, s, id;
+
+    (void)state;
+    assert_int_equal(job_order_key(STR("shopify"), STR("x"), STR("1"), key), ERR_OK);
+    assert_string_equal(key, ORDER);
+    assert_true(job_order_key_split(str_of(key), &p, &s, &id));
+    assert_true(str_eq(p, STR("shopify")) && str_eq(s, STR("x")) && str_eq(id, STR("1")));
+    assert_false(job_order_key_split(STR("shopify/x"), &p, &s, &id));
+    assert_false(job_order_key_split(STR("shopify/x/1/2"), &p, &s, &id));
+    assert_false(job_order_key_split(STR("/x/1"), &p, &s, &id));
+    assert_int_equal(job_order_key(STR("shopify"), STR("x"), (struct str){key, LIM_ORDER_KEY}, key),
+                     ERR_TOO_BIG);
+}
+
+static void test_parts_come_back_byte_for_byte_whatever_their_size(void **state)
+{
+    static const size_t sizes[] = {0, 1, 199, 200, 4096, 1u << 20, 8u << 20};
+    char *body = x_alloc(8u << 20);
+    struct job_lease l;
+    int64_t fenced = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 8u << 20; i++)
+        body[i] = (char)(i * 2654435761u >> 13);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct str sent = {body, sizes[i]};
+        char stamp[8];
+
+        snprintf(stamp, sizeof stamp, "%zu", i + 1);
+        assert_int_equal(ingest("order", stamp, sent, NULL), JOB_QUEUED);
+        assert_int_equal(ingest("refund:9", "", STR("{}"), NULL), JOB_QUEUED);
+        assert_int_equal(lease(&l), ERR_OK);
+        assert_int_equal(l.count, 1);
+        assert_true(str_eq(part_of(&l.orders[0], "order"), sent));
+        assert_true(str_eq(part_of(&l.orders[0], "refund:9"), STR("{}")));
+        const struct job_report done = {.order = STR(ORDER), .outcome = JOB_DONE};
+        assert_int_equal(job_complete(r, &l, NULL, 0, &done, 1, -1, 0, NULL, &fenced, NULL),
+                         ERR_OK);
+        assert_int_equal(fenced, 0);
+        job_lease_free(&l);
+    }
+    x_free(body);
+}
+
+static void test_a_snapshot_that_cannot_be_read_leaves_the_order_without_parts(void **state)
+{
+    static const char *const damaged[] = {"", "X{}", "Z", "Znot zstd at all"};
+    struct job_lease l;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
+        fresh(NULL);
+        assert_int_equal(ingest("order", "1", STR("{}"), NULL), JOB_QUEUED);
+        redis_do(r, "HSET", RDS_PREFIX "snap:" ORDER, "order", damaged[i]);
+        assert_int_equal(lease(&l), ERR_OK);
+        assert_int_equal(l.count, 1);
+        assert_int_equal(l.orders[0].part_count, 0);
+        job_lease_free(&l);
+    }
+}
+
+static void test_a_failed_row_is_json_whatever_it_has_to_say(void **state)
+{
+    const struct str errors[] = {STR("quote \" back\\slash \n %s \x01 \xff"), STR("")};
+    const char *const ids[] = {"lock-date", "unknown"};
+    const struct job_failure f = {.failed_export = "Sales invoice",
+                                  .exported_item = STR("#1 \"x\\"),
+                                  .errors = errors,
+                                  .catalogue = ids,
+                                  .error_count = 2};
+    struct str text = {0};
+
+    (void)state;
+    assert_int_equal(ingest("order", "1", STR("{}"), &f), JOB_UNUSABLE);
+    struct js_doc doc = failed_row();
+    assert_true(js_string(js_at(js_get(doc.root, "export_error"), 0), &text));
+    assert_true(str_eq(text, STR("quote \" back\\slash \n %s \x01 \xef\xbf\xbd")));
+    assert_true(js_string(js_get(doc.root, "exported_item"), &text));
+    assert_true(str_eq(text, STR("#1 \"x\\")));
+    assert_true(js_string(js_get(doc.root, "order_link"), &text));
+    assert_true(str_eq(text, STR("https://x/1")));
+    js_free(&doc);
+
+    /* Every entry of its trail is JSON too. */
+    int64_t moved = 0;
+    assert_int_equal(job_resync(r, "acme", (struct str[]){STR(ORDER)}, 1, "\"sam\\", &moved, NULL),
+                     ERR_OK);
+    assert_int_equal(moved, 1);
+    struct rds_reply *trail = redis_ask(r, "LRANGE", RDS_PREFIX "trail:" ORDER, "0", "-1");
+    assert_int_equal(rds_len(trail), 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(js_parse(rds_text(rds_at(trail, i)), 4096, &doc, NULL), ERR_OK);
+        js_free(&doc);
+    }
+    rds_free(trail);
+}
+
+/* Longer than the failed list reads, a row would be shown empty. */
+static void test_a_long_failure_stays_short_enough_to_be_shown(void **state)
+{
+    char *long_text = x_alloc(70000);
+    struct str errors[1] = {{long_text, 0}};
+    const char *const ids[] = {"lock-date"};
+    const struct job_failure f = {.failed_export = "Sales invoice",
+                                  .exported_item = STR("#1"),
+                                  .errors = errors,
+                                  .catalogue = ids,
+                                  .error_count = 1};
+
+    (void)state;
+    memset(long_text, 'x', 70000);
+    for (size_t n = 10000; n <= 70000; n += n < 65000 ? 5000 : 100) {
+        fresh(NULL);
+        errors[0].n = n;
+        assert_int_equal(ingest("order", "1", STR("{}"), &f), JOB_UNUSABLE);
+        assert_true(redis_int(r, "HSTRLEN", RDS_PREFIX "failrow:acme", ORDER) < 20000);
+        struct js_doc doc = failed_row();
+        assert_int_equal(js_len(js_get(doc.root, "export_error")), 1);
+        js_free(&doc);
+    }
+    x_free(long_text);
+}
+
+static void test_connections_pause_and_resume(void **state)
+{
+    struct errinfo info = {0};
+    int64_t moved = 0;
+
+    (void)state;
+    assert_int_equal(job_pause(r, "none", "sam", &info), ERR_NOT_FOUND);
+    assert_int_equal(job_pause(r, "acme", "sam", &info), ERR_OK);
+    assert_int_equal(job_pause(r, "acme", "sam", &info), ERR_OK);
+    assert_int_equal(ingest("order", "1", STR("{}"), NULL), JOB_HELD);
+    assert_int_equal(job_resync(r, "acme", NULL, 0, "sam", &moved, &info), ERR_CONFLICT);
+    assert_non_null(strstr(info.text, "paused"));
+    assert_int_equal(job_resume(r, "acme", "sam", &info), ERR_OK);
+    redis_do(r, "HSET", RDS_PREFIX "conn:acme", "status", "disconnected");
+    assert_int_equal(job_pause(r, "acme", "sam", &info), ERR_CONFLICT);
+    assert_non_null(strstr(info.text, "dropped"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_keys_are_made_and_taken_apart, fresh),
+        cmocka_unit_test_setup(test_parts_come_back_byte_for_byte_whatever_their_size, fresh),
+        cmocka_unit_test_setup(test_a_snapshot_that_cannot_be_read_leaves_the_order_without_parts,
+                               fresh),
+        cmocka_unit_test_setup(test_a_failed_row_is_json_whatever_it_has_to_say, fresh),
+        cmocka_unit_test_setup(test_a_long_failure_stays_short_enough_to_be_shown, fresh),
+        cmocka_unit_test_setup(test_connections_pause_and_resume, fresh),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
