@@ -59,7 +59,6 @@ void http_answer_free(struct http_answer *a)
     *a = (struct http_answer){0};
 }
 
-/* The parameters are libcurl's. NOLINTNEXTLINE(readability-non-const-parameter) */
 static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
 {
     struct exchange *x = arg;
@@ -73,7 +72,8 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *arg)
 }
 
 /* Keeps the lines of the last answer only: an interim one (100, 103) begins with a line of its
- * own. */
+ * own. The parameters are libcurl's.
+ * NOLINTNEXTLINE(readability-non-const-parameter) */
 static size_t take_header(char *bytes, size_t size, size_t n, void *arg)
 {
     struct exchange *x = arg;

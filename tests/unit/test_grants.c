@@ -1,0 +1,209 @@
+/* grants against a Redis of their own: sealed, refreshed by one at a time, stored by version. */
+#include "queue/grants.h"
+
+#include "tests/unit/redis_fixture.h"
+
+#define KEY_A "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
+#define KEY_B "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
+
+static struct redis_fixture server;
+static struct rds_pool *pool;
+static struct rds *r;
+static struct cry_keys master;
+static struct errinfo info;
+
+static int start(void **state)
+{
+    (void)state;
+    redis_start(&server);
+    if (rds_pool_new(server.url, 2, &pool, &info) != ERR_OK ||
+        cry_keys_set(&master, STR(KEY_A), STR(""), &info) != ERR_OK)
+        fail_msg("%s", info.text);
+    r = rds_take(pool, 1000);
+    return r ? 0 : -1;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    rds_give(pool, r);
+    rds_pool_free(pool);
+    redis_stop(&server);
+    return 0;
+}
+
+static int fresh(void **state)
+{
+    (void)state;
+    redis_do(r, "FLUSHALL");
+    return 0;
+}
+
+static void put(const char *grant)
+{
+    assert_int_equal(grt_put_client(r, &master, grant, "id-1", STR("s3cret"), &info), ERR_OK);
+}
+
+/* The version; checks the token that is valid, NULL for none. */
+static int64_t version(const char *grant, const char *access)
+{
+    struct grt_token t;
+    int64_t v = 0;
+
+    assert_int_equal(grt_get(r, &master, grant, 90000, &t, &info), ERR_OK);
+    if (access)
+        assert_string_equal(t.access, access);
+    else
+        assert_null(t.access);
+    assert_string_equal(t.client_id, "id-1");
+    assert_int_equal(t.client_secret.n, 0); /* opened only for a refresh */
+    v = t.version;
+    grt_token_free(&t);
+    return v;
+}
+
+static bool begin(const char *grant, int64_t v, const char *holder)
+{
+    struct grt_token t;
+    bool mine = false;
+
+    assert_int_equal(grt_begin(r, &master, grant, v, holder, &mine, &t, &info), ERR_OK);
+    if (mine)
+        assert_true(str_eq(buf_str(&t.client_secret), STR("s3cret")));
+    else
+        assert_int_equal(t.client_secret.n, 0);
+    grt_token_free(&t);
+    return mine;
+}
+
+static void a_grant_that_is_not_there_yet_is_not_found(void **state)
+{
+    struct grt_token t;
+
+    (void)state;
+    assert_int_equal(grt_get(r, &master, "none", 0, &t, &info), ERR_NOT_FOUND);
+    assert_int_equal(grt_expire(r, "none", 1, &info), ERR_NOT_FOUND);
+}
+
+static void one_holder_refreshes_and_the_token_is_there_for_all(void **state)
+{
+    int64_t v = 0;
+
+    (void)state;
+    put("g");
+    v = version("g", NULL);
+    assert_true(begin("g", v, "a"));
+    assert_false(begin("g", v, "b"));
+    assert_true(begin("g", v, "a")); /* sent twice */
+    assert_int_equal(grt_store(r, &master, "g", v, "a", STR("token"), 1800, &info), ERR_OK);
+    assert_int_equal(version("g", "token"), v + 1);
+    assert_false(begin("g", v, "b")); /* the version moved on */
+    assert_true(begin("g", v + 1, "b"));
+}
+
+static void a_token_for_an_older_version_is_not_stored(void **state)
+{
+    int64_t v = 0;
+
+    (void)state;
+    put("g");
+    v = version("g", NULL);
+    assert_true(begin("g", v, "a"));
+    put("g"); /* new credentials meanwhile */
+    assert_int_equal(grt_store(r, &master, "g", v, "a", STR("old"), 1800, &info), ERR_CONFLICT);
+    version("g", NULL);
+}
+
+static void a_right_given_back_or_a_token_called_expired_lets_the_next_one_refresh(void **state)
+{
+    int64_t v = 0;
+
+    (void)state;
+    put("g");
+    v = version("g", NULL);
+    assert_true(begin("g", v, "a"));
+    assert_int_equal(grt_abandon(r, "g", "b", &info), ERR_OK); /* not b's to give back */
+    assert_false(begin("g", v, "b"));
+    assert_int_equal(grt_abandon(r, "g", "a", &info), ERR_OK);
+    assert_true(begin("g", v, "b"));
+    assert_int_equal(grt_store(r, &master, "g", v, "b", STR("token"), 1800, &info), ERR_OK);
+    assert_int_equal(grt_expire(r, "g", v, &info), ERR_OK); /* of a version long gone */
+    version("g", "token");
+    assert_int_equal(grt_expire(r, "g", v + 1, &info), ERR_OK);
+    version("g", NULL);
+}
+
+static void a_token_that_ends_within_the_margin_is_none(void **state)
+{
+    int64_t v = 0;
+
+    (void)state;
+    put("g");
+    v = version("g", NULL);
+    assert_int_equal(grt_store(r, &master, "g", v, "a", STR("token"), 60, &info), ERR_OK);
+    version("g", NULL);
+}
+
+static void nothing_secret_is_readable_in_redis_or_under_another_key(void **state)
+{
+    struct cry_keys other;
+    struct grt_token t;
+    struct rds_reply *reply;
+    bool same = true, mine = true;
+    int64_t v = 0;
+
+    (void)state;
+    put("g");
+    v = version("g", NULL);
+    assert_int_equal(grt_store(r, &master, "g", v, "a", STR("token"), 1800, &info), ERR_OK);
+    reply = redis_ask(r, "HGETALL", RDS_PREFIX "grant:g");
+    for (size_t i = 0; i < rds_len(reply); i++) {
+        struct str text = rds_text(rds_at(reply, i));
+
+        assert_null(memmem(text.p, text.n, "s3cret", 6));
+        assert_null(memmem(text.p, text.n, "token", 5));
+    }
+    rds_free(reply);
+
+    assert_int_equal(cry_keys_set(&other, STR(KEY_B), STR(""), &info), ERR_OK);
+    assert_int_equal(grt_get(r, &other, "g", 0, &t, &info), ERR_OK);
+    assert_null(t.access);
+    grt_token_free(&t);
+    assert_int_equal(grt_begin(r, &other, "g", v + 1, "b", &mine, &t, &info), ERR_CRYPTO);
+    assert_false(mine);
+    assert_int_equal(grt_client_same(r, &other, "g", "id-1", STR("s3cret"), &same, &info), ERR_OK);
+    assert_false(same);
+    cry_keys_wipe(&other);
+}
+
+static void a_pair_is_known_again(void **state)
+{
+    bool same = true;
+
+    (void)state;
+    assert_int_equal(grt_client_same(r, &master, "g", "id-1", STR("s3cret"), &same, &info), ERR_OK);
+    assert_false(same);
+    put("g");
+    assert_int_equal(grt_client_same(r, &master, "g", "id-1", STR("s3cret"), &same, &info), ERR_OK);
+    assert_true(same);
+    assert_int_equal(grt_client_same(r, &master, "g", "id-2", STR("s3cret"), &same, &info), ERR_OK);
+    assert_false(same);
+    assert_int_equal(grt_client_same(r, &master, "g", "id-1", STR("s3creT"), &same, &info), ERR_OK);
+    assert_false(same);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_grant_that_is_not_there_yet_is_not_found, fresh),
+        cmocka_unit_test_setup(one_holder_refreshes_and_the_token_is_there_for_all, fresh),
+        cmocka_unit_test_setup(a_token_for_an_older_version_is_not_stored, fresh),
+        cmocka_unit_test_setup(
+            a_right_given_back_or_a_token_called_expired_lets_the_next_one_refresh, fresh),
+        cmocka_unit_test_setup(a_token_that_ends_within_the_margin_is_none, fresh),
+        cmocka_unit_test_setup(nothing_secret_is_readable_in_redis_or_under_another_key, fresh),
+        cmocka_unit_test_setup(a_pair_is_known_again, fresh),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
