@@ -1,11 +1,13 @@
 """`make run`'s demo as its user sees it: what it prints, that it stays up, and that nothing is left."""
 
+import contextlib
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 
 import lib
 
@@ -28,11 +30,19 @@ TABLE = """
 """
 
 
-def start(folder, *options):
-    """The demo on free ports, with its output in a pipe."""
+@contextlib.contextmanager
+def running(folder, *options):
+    """A demo with its output in pipes; what a test leaves running of it is stopped as its user would."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("LH_")}
-    return subprocess.Popen([sys.executable, DEMO, "--folder", str(folder), *options], env=env, text=True,
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with tempfile.TemporaryDirectory(prefix="lh-") as sockets:
+        demo = subprocess.Popen([sys.executable, DEMO, "--folder", str(folder), *options], text=True,
+                                env={**env, "TMPDIR": sockets}, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            yield demo
+        finally:
+            demo.terminate()
+            demo.communicate(timeout=lib.DEADLINE)
 
 
 def descendants(pid):
@@ -62,6 +72,18 @@ def read_until(stream, text):
     raise AssertionError(f"the demo ended without \"{text}\":\n{said}")
 
 
+def living_below(folder):
+    """Processes whose working directory is below FOLDER: all that a demo starts has its own there."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{pid}/cwd").startswith(str(folder)):
+                found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
 def check_logs(folder):
     for log in folder.glob("*.log"):
         text = log.read_text(errors="replace")
@@ -70,8 +92,7 @@ def check_logs(folder):
 
 
 def test_it_tells_what_became_of_each_order_stays_up_and_leaves_nothing(tmp_path):
-    demo = start(tmp_path / "demo", "--ports", "0,0,0")
-    try:
+    with running(tmp_path / "demo", "--ports", "0,0,0") as demo:
         said = read_until(demo.stdout, "Ctrl-C stops everything")
         assert TABLE in said, said
         assert "export by hand: 1 exported, 0 failed" in said, said
@@ -94,35 +115,24 @@ def test_it_tells_what_became_of_each_order_stays_up_and_leaves_nothing(tmp_path
         assert [pid for pid in children if alive(pid)] == []
         assert demo.stderr.read() == ""
         check_logs(tmp_path / "demo")
-    finally:
-        demo.kill()
-        demo.communicate()
 
 
 def test_sigterm_while_it_starts_leaves_nothing(tmp_path):
-    demo = start(tmp_path / "demo", "--ports", "0,0,0")
-    try:
+    with running(tmp_path / "demo", "--ports", "0,0,0") as demo:
         read_until(demo.stdout, "Starting Redis")
         lib.wait_until(lambda: len(descendants(demo.pid)) >= 2, "two programs have been started")
-        children = descendants(demo.pid)
         demo.terminate()
         assert demo.wait(lib.DEADLINE) == 0, demo.stderr.read()
-        assert [pid for pid in children | descendants_by_folder(tmp_path) if alive(pid)] == []
-    finally:
+        assert living_below(tmp_path) == []
+
+
+def test_even_killed_it_leaves_nothing(tmp_path):
+    with running(tmp_path / "demo", "--ports", "0,0,0") as demo:
+        read_until(demo.stdout, "What became of each order")
+        assert len(living_below(tmp_path)) == 4
         demo.kill()
-        demo.communicate()
-
-
-def descendants_by_folder(folder):
-    """Processes whose working directory is below FOLDER: all that a demo starts has its own there."""
-    found = set()
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if os.readlink(f"/proc/{pid}/cwd").startswith(str(folder)):
-                found.add(int(pid))
-        except OSError:
-            pass
-    return found
+        demo.wait(lib.DEADLINE)
+        lib.wait_until(lambda: living_below(tmp_path) == [], "the programs of a killed demo end")
 
 
 def test_a_port_in_use_is_one_clear_line(tmp_path):
@@ -130,8 +140,8 @@ def test_a_port_in_use_is_one_clear_line(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        demo = start(tmp_path / "demo", "--ports", f"0,{port},0")
-        said, complaint = demo.communicate(timeout=lib.DEADLINE)
+        with running(tmp_path / "demo", "--ports", f"0,{port},0") as demo:
+            said, complaint = demo.communicate(timeout=lib.DEADLINE)
     assert demo.returncode == 1
     assert said == ""
     assert complaint.count("\n") == 1
@@ -139,14 +149,10 @@ def test_a_port_in_use_is_one_clear_line(tmp_path):
 
 
 def test_one_demo_a_folder(tmp_path):
-    first = start(tmp_path, "--ports", "0,0,0")
-    try:
+    with running(tmp_path, "--ports", "0,0,0") as first:
         read_until(first.stdout, "Starting Redis")
-        second = start(tmp_path, "--ports", "0,0,0")
-        _, complaint = second.communicate(timeout=lib.DEADLINE)
+        with running(tmp_path, "--ports", "0,0,0") as second:
+            _, complaint = second.communicate(timeout=lib.DEADLINE)
         assert second.returncode == 1
         assert "A demo is running in" in complaint
-    finally:
-        first.terminate()
-        first.communicate()
     assert first.returncode == 0

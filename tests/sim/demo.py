@@ -112,9 +112,9 @@ class Demo:
 
     def start(self, name, argv, env):
         """Starts a program. A signal has to wait until the program stands in the list of what is to be
-        stopped."""
+        stopped. If the demo is killed, which nobody can catch, the kernel stops the program."""
         self.starting = True
-        process = lib.Process(argv, self.folder, name, env)
+        process = lib.Process(["setpriv", "--pdeathsig", "TERM", *argv], self.folder, name, env)
         self.running.append(process)
         process.log_path = process.log_path.rename(self.folder / f"{name}.log")
         self.starting = False
