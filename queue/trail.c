@@ -1,82 +1,22 @@
 #include "queue/trail.h"
 
-#include "service/base/crypto.h"
+#include "queue/walk.h"
 #include "service/base/json.h"
 #include "service/sync/catalogue.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-/* DESIGN. Each connection's failed list is a sorted set by time. A walk merges several of them,
- * newest first, reading each through a window. Its position is the last row taken (time, order,
- * connection), never a rank, so rows that come and go meanwhile move nothing. */
-#define WINDOW 512 /* rows a window reads of one list */
-#define WINDOW_TEXT "512"
+#define LIST "failed"
 #define BATCH 256       /* rows looked at with one round trip for their texts */
 #define PAGE_SCAN 20000 /* rows one page under a filter may look at */
 #define ROW_MAX 65536   /* a row's JSON; a long one is a few KiB */
-
-/* A place in the merged order: behind everything that is not before it. */
-struct place {
-    bool set; /* false: the start */
-    int64_t at_ms;
-    char order[LIM_ORDER_KEY + 1];
-    char connection[LIM_CONN_NAME + 1];
-};
-
-struct lane {
-    struct str connection;
-    const char *key;
-    struct place from; /* next window begins behind it */
-    struct rds_reply *window;
-    size_t i; /* next in the window */
-    bool end;
-};
-
-struct walk {
-    struct rds *r;
-    const struct trl_filter *f;
-    struct lane *lanes;
-    size_t n;
-    struct arena arena; /* lanes and their keys */
-};
 
 struct row {
     struct str connection, order;
     int64_t at_ms;
     struct rds_reply *body; /* its JSON, if it was fetched */
 };
-
-/* ---- opaque ids: base64 in the alphabet of URLs, without padding ---- */
-
-static void opaque(struct str bytes, struct buf *out)
-{
-    struct buf text = BUF_CAP(4096);
-
-    cry_base64_encode(bytes, &text);
-    if (buf_check(&text) != ERR_OK)
-        out->failed = true;
-    for (size_t i = 0; i < text.n && text.p[i] != '='; i++)
-        buf_addc(out, text.p[i] == '+' ? '-' : text.p[i] == '/' ? '_' : text.p[i]);
-    buf_free(&text);
-}
-
-static bool opaque_read(struct str id, struct buf *out)
-{
-    struct buf text = BUF_CAP(4096);
-    bool ok = id.n > 0 && id.n < 2048;
-
-    for (size_t i = 0; i < id.n && ok; i++) {
-        char c = id.p[i];
-        ok = c != '+' && c != '/' && c != '=' && c != ' ' && c != '\t' && c != '\r' && c != '\n';
-        buf_addc(&text, c == '-' ? '+' : c == '_' ? '/' : c);
-    }
-    while (ok && text.n % 4)
-        buf_addc(&text, '=');
-    ok = ok && buf_check(&text) == ERR_OK && cry_base64_decode(buf_str(&text), out, NULL) == ERR_OK;
-    buf_free(&text);
-    return ok;
-}
 
 void trl_row_id(struct str connection, struct str order_key, struct buf *out)
 {
@@ -86,7 +26,7 @@ void trl_row_id(struct str connection, struct str order_key, struct buf *out)
     buf_addc(&both, '\n');
     buf_add_str(&both, order_key);
     if (buf_check(&both) == ERR_OK)
-        opaque(buf_str(&both), out);
+        wlk_opaque(buf_str(&both), out);
     else
         out->failed = true;
     buf_free(&both);
@@ -96,7 +36,7 @@ bool trl_row_id_read(struct str id, struct buf *store, struct str *connection,
                      struct str *order_key)
 {
     buf_reset(store);
-    if (!opaque_read(id, store))
+    if (!wlk_opaque_read(id, store))
         return false;
     struct str rest = buf_str(store);
     *connection = str_split(&rest, '\n');
@@ -105,166 +45,20 @@ bool trl_row_id_read(struct str id, struct buf *store, struct str *connection,
            rest.n <= LIM_ORDER_KEY && !memchr(rest.p, '\n', rest.n);
 }
 
-/* SEEN: matching rows up to the place, so that later pages count on. */
-static void cursor_write(const struct place *at, int64_t seen, struct buf *out)
+/* The next row of the walk; *FOUND false at the end. */
+static enum err next_row(struct wlk *w, struct arena *arena, struct row *out, bool *found,
+                         struct errinfo *info)
 {
-    struct buf text = BUF_CAP(1024);
+    struct wlk_row row = {0};
+    enum err e = wlk_next(w, arena, &row, found, info);
 
-    buf_printf(&text, "%lld\n%lld\n%s\n%s", (long long)at->at_ms, (long long)seen, at->connection,
-               at->order);
-    opaque(buf_str(&text), out);
-    buf_free(&text);
+    *out = (struct row){row.connection, row.member, row.at_ms, NULL};
+    return e;
 }
 
-static bool cursor_read(struct str cursor, struct place *at, int64_t *seen)
+static void place_at(struct wlk_place *p, const struct row *row)
 {
-    struct buf text = BUF_CAP(4096);
-    bool ok = opaque_read(cursor, &text);
-    struct str rest = buf_str(&text);
-
-    if (ok) {
-        struct str time = str_split(&rest, '\n'), count = str_split(&rest, '\n');
-        struct str connection = str_split(&rest, '\n');
-        ok = str_int64(time, &at->at_ms) && at->at_ms >= 0 && str_int64(count, seen) &&
-             *seen >= 0 && connection.n > 0 && connection.n <= LIM_CONN_NAME && rest.n > 0 &&
-             rest.n <= LIM_ORDER_KEY;
-        if (ok) {
-            snprintf(at->connection, sizeof at->connection, "%.*s", STR_FMT(connection));
-            snprintf(at->order, sizeof at->order, "%.*s", STR_FMT(rest));
-            at->set = true;
-        }
-    }
-    buf_free(&text);
-    return ok;
-}
-
-/* ---- walking ---- */
-
-static int compare(struct str a, struct str b)
-{
-    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-    return c ? c : (a.n > b.n) - (a.n < b.n);
-}
-
-static struct row row_at(const struct lane *l, size_t i)
-{
-    return (struct row){.connection = l->connection,
-                        .order = rds_text(rds_at(l->window, 2 * i)),
-                        .at_ms = rds_int(rds_at(l->window, 2 * i + 1))};
-}
-
-/* Newest first; of one instant the greater order, then the smaller connection. */
-static bool before(const struct row *a, const struct row *b)
-{
-    int c = 0;
-
-    if (a->at_ms != b->at_ms)
-        return a->at_ms > b->at_ms;
-    c = compare(a->order, b->order);
-    return c ? c > 0 : compare(a->connection, b->connection) < 0;
-}
-
-static bool behind(const struct place *p, const struct row *row)
-{
-    struct row at = {str_of(p->connection), str_of(p->order), p->at_ms, NULL};
-
-    return !p->set || before(&at, row);
-}
-
-static void place_at(struct place *p, const struct row *row)
-{
-    p->set = true;
-    p->at_ms = row->at_ms;
-    snprintf(p->order, sizeof p->order, "%.*s", STR_FMT(row->order));
-    snprintf(p->connection, sizeof p->connection, "%.*s", STR_FMT(row->connection));
-}
-
-/* Reads the lane's next window. Rows of its first instant that were taken already are passed over,
- * window by window if there are that many. */
-static enum err lane_read(struct rds *r, struct lane *l, struct errinfo *info)
-{
-    char from[24] = "+inf", skip[24] = "0";
-    size_t skipped = 0;
-
-    if (l->from.set)
-        snprintf(from, sizeof from, "%lld", (long long)l->from.at_ms);
-    for (;;) {
-        struct str argv[] = {STR("ZRANGE"),    str_of(l->key),   str_of(from), STR("-inf"),
-                             STR("BYSCORE"),   STR("REV"),       STR("LIMIT"), str_of(skip),
-                             STR(WINDOW_TEXT), STR("WITHSCORES")};
-        struct rds_reply *window = NULL;
-        enum err e = rds_call(r, argv, sizeof argv / sizeof *argv, &window, info);
-        if (e != ERR_OK)
-            return e;
-        rds_free(l->window);
-        l->window = window;
-        size_t n = rds_len(window) / 2;
-        for (l->i = 0; l->i < n; l->i++) {
-            struct row row = row_at(l, l->i);
-            if (behind(&l->from, &row))
-                return ERR_OK;
-        }
-        l->end = n < WINDOW;
-        if (l->end)
-            return ERR_OK;
-        skipped += n;
-        snprintf(skip, sizeof skip, "%zu", skipped);
-    }
-}
-
-/* Over the failed lists of CONNECTIONS, behind FROM. */
-static void walk_init(struct walk *w, struct rds *r, const struct trl_filter *f,
-                      const struct str *connections, size_t n, const struct place *from)
-{
-    *w = (struct walk){.r = r, .f = f, .n = n};
-    w->lanes = arena_array(&w->arena, n, sizeof *w->lanes);
-    for (size_t i = 0; i < n; i++) {
-        w->lanes[i].connection = connections[i];
-        w->lanes[i].key =
-            arena_printf(&w->arena, RDS_PREFIX "failed:%.*s", STR_FMT(connections[i]));
-        w->lanes[i].from = *from;
-    }
-}
-
-static void walk_free(struct walk *w)
-{
-    for (size_t i = 0; i < w->n; i++)
-        rds_free(w->lanes[i].window);
-    arena_free(&w->arena);
-}
-
-/* The next row of all lanes, its order copied into ARENA; *FOUND false at the end. */
-static enum err walk_next(struct walk *w, struct arena *arena, struct row *out, bool *found,
-                          struct errinfo *info)
-{
-    struct lane *best = NULL;
-
-    for (size_t i = 0; i < w->n; i++) {
-        struct lane *l = &w->lanes[i];
-        bool used_up = !l->window || 2 * l->i >= rds_len(l->window);
-        if (used_up && l->window && rds_len(l->window) < 2 * WINDOW)
-            l->end = true; /* it was the last one */
-        if (used_up && !l->end) {
-            enum err e = lane_read(w->r, l, info);
-            if (e != ERR_OK)
-                return e;
-        }
-        if (l->end)
-            continue;
-        struct row row = row_at(l, l->i);
-        if (!best || before(&row, out)) {
-            best = l;
-            *out = row;
-        }
-    }
-    *found = best != NULL;
-    if (best) {
-        place_at(&best->from, out);
-        best->i++;
-        out->order = arena_str(arena, out->order);
-    }
-    return ERR_OK;
+    wlk_place_at(p, &(struct wlk_row){row->connection, row->order, row->at_ms, NULL});
 }
 
 static void rows_free(struct row *rows, size_t n)
@@ -354,8 +148,8 @@ static bool row_matches(const struct trl_filter *f, const struct row *row)
 
 /* Fetches the JSON of those of ROWS that are the store's. One that left the list meanwhile gets
  * nil. */
-static enum err rows_fetch(const struct walk *w, struct row *rows, size_t n, struct arena *arena,
-                           struct errinfo *info)
+static enum err rows_fetch(struct rds *r, const struct trl_filter *f, struct row *rows, size_t n,
+                           struct arena *arena, struct errinfo *info)
 {
     struct str *argv = arena_array(arena, n * 3, sizeof *argv);
     struct rds_command *commands = arena_array(arena, n, sizeof *commands);
@@ -364,7 +158,7 @@ static enum err rows_fetch(const struct walk *w, struct row *rows, size_t n, str
     size_t wanted = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (!of_store(w->f, rows[i].order))
+        if (!of_store(f, rows[i].order))
             continue;
         struct str *a = &argv[wanted * 3];
         a[0] = STR("HGET");
@@ -375,7 +169,7 @@ static enum err rows_fetch(const struct walk *w, struct row *rows, size_t n, str
     }
     if (wanted == 0)
         return ERR_OK;
-    enum err e = rds_pipeline(w->r, commands, wanted, replies, info);
+    enum err e = rds_pipeline(r, commands, wanted, replies, info);
     for (size_t i = 0; i < wanted && e == ERR_OK; i++)
         of[i]->body = replies[i];
     return e;
@@ -475,7 +269,7 @@ static void write_row(struct js_out *w, const struct row *row)
 struct page {
     struct js_out w;
     int64_t limit, rows, seen; /* on the page; matching in all, earlier pages included */
-    struct place last;         /* last row on the page, or looked at while it was not full */
+    struct wlk_place last;     /* last row on the page, or looked at while it was not full */
     bool more, end; /* a matching row behind the page; nothing behind what was looked at */
 };
 
@@ -492,7 +286,8 @@ static void page_add(struct page *p, const struct row *row)
 
 /* Looks at the next BATCH rows; without COUNTING at no more than it takes to see a row behind the
  * page. */
-static enum err page_step(struct page *p, struct walk *w, bool counting, struct errinfo *info)
+static enum err page_step(struct page *p, struct wlk *w, const struct trl_filter *f, bool counting,
+                          struct errinfo *info)
 {
     struct arena arena = {0};
     struct row *rows = arena_array(&arena, BATCH, sizeof *rows);
@@ -502,15 +297,15 @@ static enum err page_step(struct page *p, struct walk *w, bool counting, struct 
     enum err e = ERR_OK;
 
     while (n < max && found && e == ERR_OK) {
-        e = walk_next(w, &arena, &rows[n], &found, info);
+        e = next_row(w, &arena, &rows[n], &found, info);
         n += e == ERR_OK && found;
     }
     p->end = !found;
-    if (e == ERR_OK && (deep(w->f) || p->rows < p->limit))
-        e = rows_fetch(w, rows, n, &arena, info);
+    if (e == ERR_OK && (deep(f) || p->rows < p->limit))
+        e = rows_fetch(w->r, f, rows, n, &arena, info);
     for (size_t i = 0; i < n && e == ERR_OK; i++) {
         bool gone = rows[i].body && rds_type(rows[i].body) == RDS_NIL;
-        if (!gone && row_matches(w->f, &rows[i]))
+        if (!gone && row_matches(f, &rows[i]))
             page_add(p, &rows[i]);
         if (!p->more)
             place_at(&p->last, &rows[i]);
@@ -554,8 +349,8 @@ enum err trl_failed_page(struct rds *r, const struct trl_filter *f, const struct
                          struct errinfo *info)
 {
     struct arena arena = {0};
-    struct place from = {0};
-    struct walk walk = {0};
+    struct wlk_place from = {0};
+    struct wlk walk = {0};
     struct buf rows = BUF_CAP(out->cap), next = BUF_CAP(2048);
     struct page page = {.limit = limit < 1 ? 1 : limit};
     struct js_out w;
@@ -563,7 +358,7 @@ enum err trl_failed_page(struct rds *r, const struct trl_filter *f, const struct
     int64_t total = 0, before_page = 0;
     enum err e = ERR_OK;
 
-    if (cursor.n > 0 && !cursor_read(cursor, &from, &page.seen))
+    if (cursor.n > 0 && !wlk_cursor_read(cursor, LIST, &from, &page.seen))
         return err_set(info, ERR_RANGE, "This is not a cursor of this list.");
     before_page = page.seen;
     if (f->connection.n > 0) {
@@ -576,13 +371,13 @@ enum err trl_failed_page(struct rds *r, const struct trl_filter *f, const struct
     if (e != ERR_OK)
         goto out;
 
-    walk_init(&walk, r, f, lists, list_count, &from);
+    wlk_init(&walk, r, LIST, false, lists, list_count, &from, 0);
     jw_init(&page.w, &rows);
     jw_begin_array(&page.w);
     for (int64_t looked = 0;
          looked < PAGE_SCAN && !page.end && !(page.more && !counting) && e == ERR_OK;
          looked += BATCH)
-        e = page_step(&page, &walk, counting, info);
+        e = page_step(&page, &walk, f, counting, info);
     jw_end_array(&page.w);
     if (e != ERR_OK)
         goto out;
@@ -594,7 +389,7 @@ enum err trl_failed_page(struct rds *r, const struct trl_filter *f, const struct
     jw_raw(&w, buf_str(&rows));
     jw_key(&w, "cursor");
     if (page.more || !page.end) {
-        cursor_write(&page.last, before_page + page.rows, &next);
+        wlk_cursor(LIST, &page.last, before_page + page.rows, &next);
         jw_str(&w, buf_str(&next));
     } else {
         jw_null(&w);
@@ -602,7 +397,7 @@ enum err trl_failed_page(struct rds *r, const struct trl_filter *f, const struct
     jw_end_object(&w);
     e = buf_check(&rows) != ERR_OK ? ERR_TOO_BIG : buf_check(out);
 out:
-    walk_free(&walk);
+    wlk_free(&walk);
     buf_free(&next);
     buf_free(&rows);
     arena_free(&arena);
@@ -615,38 +410,40 @@ enum err trl_failed_next(struct rds *r, struct str connection, const struct trl_
                          struct trl_walk *at, size_t n, struct arena *arena, struct str *keys,
                          size_t *count, struct errinfo *info)
 {
-    struct place from = {.set = at->begun, .at_ms = at->at_ms};
-    struct walk walk = {0};
+    struct wlk_place from = {.set = at->begun, .at_ms = at->at_ms};
+    struct wlk walk = {0};
     struct arena scratch = {0};
     struct row *rows = arena_array(&scratch, BATCH, sizeof *rows);
     bool found = true;
     enum err e = ERR_OK;
 
     *count = 0;
-    memcpy(from.order, at->order, sizeof from.order);
+    memcpy(from.member, at->order, sizeof from.member);
     snprintf(from.connection, sizeof from.connection, "%.*s", STR_FMT(connection));
-    walk_init(&walk, r, f, &connection, 1, &from);
+    wlk_init(&walk, r, LIST, false, &connection, 1, &from, 0);
     while (*count < n && found && e == ERR_OK) {
         struct arena texts = {0};
         size_t room = n - *count, got = 0;
         while (got < (room < BATCH ? room : BATCH) && found && e == ERR_OK) {
-            e = walk_next(&walk, &texts, &rows[got], &found, info);
+            e = next_row(&walk, &texts, &rows[got], &found, info);
             got += e == ERR_OK && found;
         }
         if (e == ERR_OK && deep(f))
-            e = rows_fetch(&walk, rows, got, &texts, info);
+            e = rows_fetch(r, f, rows, got, &texts, info);
         for (size_t i = 0; i < got && e == ERR_OK; i++)
             if (row_matches(f, &rows[i]))
                 keys[(*count)++] = arena_str(arena, rows[i].order);
+        if (got > 0)
+            place_at(&from, &rows[got - 1]);
         rows_free(rows, got);
         arena_free(&texts);
     }
-    if (e == ERR_OK && walk.lanes[0].from.set) {
+    if (e == ERR_OK && from.set) {
         at->begun = true;
-        at->at_ms = walk.lanes[0].from.at_ms;
-        memcpy(at->order, walk.lanes[0].from.order, sizeof at->order);
+        at->at_ms = from.at_ms;
+        memcpy(at->order, from.member, sizeof at->order);
     }
-    walk_free(&walk);
+    wlk_free(&walk);
     arena_free(&scratch);
     return e;
 }
