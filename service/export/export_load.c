@@ -128,13 +128,29 @@ static const char *link_of(struct work *w, struct str key, struct str store, str
     return arena_printf(&w->arena, "%s/o/%s", w->e->public_url, hash);
 }
 
-/* The store's settings of this moment. False: X has ended. */
+/* Whether another order of this lease has read the store that X has. */
+static bool is_read(const struct work *w, const struct work_order *x, const char *kind,
+                    const char *id)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        const struct set_store *s = w->orders[i].store;
+
+        if (&w->orders[i] != x && s && strcmp(s->platform, kind) == 0 && strcmp(s->id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The store's settings of this moment, read once a lease: a setting is mended and the order exported
+ * again within a second, so the cache alone would not do. False: X has ended. */
 static bool load_store(struct work *w, struct work_order *x, struct str platform, struct str store)
 {
     char *kind = arena_printf(&w->arena, "%.*s", STR_FMT(platform));
     char *id = arena_printf(&w->arena, "%.*s", STR_FMT(store));
     struct errinfo info = {0};
-    enum err e = set_store_get(w->e->stores, w->redis, kind, id, true, &x->store, &info);
+    enum err e = is_read(w, x, kind, id)
+                     ? set_store_get(w->e->stores, w->redis, kind, id, false, &x->store, &info)
+                     : set_store_read(w->e->stores, w->redis, kind, id, &x->store, &info);
 
     if (e == ERR_OK && !x->store->deleted)
         return true;
