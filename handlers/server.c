@@ -333,18 +333,21 @@ static bool may_keep(const struct exchange *x)
     return wish.p ? token_in(wish, STR("keep-alive")) : strcmp(x->ri->http_version, "1.1") == 0;
 }
 
+/* A query that cannot be read is refused, lest a filter be left out and everything shown. */
 static bool read_target(struct exchange *x)
 {
-    struct buf path = BUF_CAP(4096);
     struct str raw = str_of(x->ri->local_uri_raw), rest = raw;
-    bool good = srv_unescape(raw, false, &path);
+    struct str query = str_of(x->ri->query_string);
+    struct buf path = BUF_CAP(4096), unused = BUF_CAP(query.n + 1);
+    bool good = srv_unescape(raw, false, &path) && srv_unescape(query, true, &unused);
 
     /* An escaped slash would change which segment is which. */
     for (str_split(&rest, '%'); good && rest.p; str_split(&rest, '%'))
         good = rest.n < 2 || !str_eq_nocase((struct str){rest.p, 2}, STR("2f"));
     if (good)
         x->req.path = arena_str(&x->arena, buf_str(&path));
-    x->req.query = str_of(x->ri->query_string);
+    x->req.query = query;
+    buf_free(&unused);
     buf_free(&path);
     return good;
 }
@@ -394,8 +397,8 @@ static const struct srv_route *admit(struct exchange *x)
                     "The request has %d or more header lines.", MG_MAX_HEADERS);
     } else if (!read_target(x)) {
         srv_problem(&x->res, 400, "Bad Request",
-                    "The request's path is longer than 4,096 bytes, or has an escape that is not "
-                    "well formed, or is not UTF-8.");
+                    "The request's path is longer than 4,096 bytes, or path or query has an escape "
+                    "that is not well formed, or is not UTF-8.");
     } else {
         route = srv_route_find(x->s->l.routes, x->ri->request_method, x->req.path, &allow);
         if (!route && allow.n > 0) {
