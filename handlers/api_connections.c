@@ -64,13 +64,16 @@ void api_connections(struct srv_env *env, struct srv_req *req, struct srv_res *r
     struct errinfo info = {0};
     size_t n = 0;
     int64_t limit = 0, shown = 0;
-    bool past = !after.p;
     struct js_out w;
     enum err e = ERR_OK;
 
     (void)env;
     if (!api_limit(req, &limit, res))
         return;
+    if (after.n > 0 && !set_conn_name_ok(after)) {
+        api_refuse(res, req->arena, "cursor", "is not one that this list gave");
+        return;
+    }
     e = set_conn_list(req->redis, req->arena, &names, &n, &info);
     jw_init(&w, &res->body);
     jw_begin_object(&w);
@@ -80,17 +83,16 @@ void api_connections(struct srv_env *env, struct srv_req *req, struct srv_res *r
     for (size_t i = 0; i < n && e == ERR_OK && shown < limit; i++) {
         struct set_conn c;
 
-        if (past) {
-            e = set_conn_get(req->redis, arena_printf(req->arena, "%.*s", STR_FMT(names[i])), &c,
-                             &info);
-            if (e == ERR_OK)
-                write_conn(&w, &c);
-            if (e == ERR_NOT_FOUND)
-                e = ERR_OK;
-            shown++;
-            last = i + 1 < n ? names[i] : (struct str){NULL, 0};
-        }
-        past = past || str_eq(names[i], after);
+        if (after.n > 0 && str_compare(names[i], after) <= 0)
+            continue;
+        e = set_conn_get(req->redis, arena_printf(req->arena, "%.*s", STR_FMT(names[i])), &c,
+                         &info);
+        if (e == ERR_OK)
+            write_conn(&w, &c);
+        if (e == ERR_NOT_FOUND)
+            e = ERR_OK;
+        shown++;
+        last = i + 1 < n ? names[i] : (struct str){NULL, 0};
     }
     jw_end_array(&w);
     jw_key(&w, "cursor");

@@ -105,10 +105,23 @@ static bool pick_id(struct bulk *b, struct str id)
 static int by_connection(const void *a, const void *b)
 {
     const struct pick *x = a, *y = b;
-    struct str p = x->connection, q = y->connection;
-    int c = memcmp(p.p, q.p, p.n < q.n ? p.n : q.n);
+    int c = str_compare(x->connection, y->connection);
 
-    return c ? c : (p.n > q.n) - (p.n < q.n);
+    return c ? c : str_compare(x->order, y->order);
+}
+
+/* Sorts the picks, and drops what was named twice. */
+static void sort_picks(struct bulk *b)
+{
+    size_t kept = 0;
+
+    if (b->count > 1)
+        qsort(b->picks, b->count, sizeof *b->picks, by_connection);
+    for (size_t i = 0; i < b->count; i++) {
+        if (i == 0 || by_connection(&b->picks[i], &b->picks[kept - 1]) != 0)
+            b->picks[kept++] = b->picks[i];
+    }
+    b->count = kept;
 }
 
 static void pick_ids(struct bulk *b, const struct js_value *ids, struct opt_errors *errors)
@@ -125,8 +138,7 @@ static void pick_ids(struct bulk *b, const struct js_value *ids, struct opt_erro
             opt_complain(errors, b->req->arena, str_of(arena_printf(b->req->arena, "ids[%zu]", i)),
                          "is not the id of a failed row");
     }
-    if (b->count > 1)
-        qsort(b->picks, b->count, sizeof *b->picks, by_connection);
+    sort_picks(b);
 }
 
 /* All orders of one connection's list that match. */
@@ -258,6 +270,7 @@ enum outcome { OUTCOME_WAITING, OUTCOME_EXPORTED, OUTCOME_FAILED };
 
 struct result {
     enum outcome outcome;
+    bool off_list; /* failed, because it neither waits nor has been exported */
     struct str name, number;
     struct str row; /* of the failed list, JSON */
 };
@@ -299,6 +312,9 @@ static void learn(struct bulk *b, const struct rds_reply *record, const struct r
             js_string(js_get(invoice.root, "number"), &number))
             r->number = arena_str(b->req->arena, number);
         js_free(&invoice);
+    } else if (!str_eq(st, STR("waiting")) && !str_eq(st, STR("leased"))) {
+        r->outcome = OUTCOME_FAILED;
+        r->off_list = true;
     }
 }
 
@@ -355,6 +371,8 @@ static void write_result(struct bulk *b, struct js_out *w, size_t i, const struc
     jw_key(w, "export_error");
     if (errors)
         jw_value(w, errors);
+    else if (r->off_list)
+        jw_raw(w, STR("[\"It is not on the failed list any more and does not wait either.\"]"));
     else
         jw_null(w);
     jw_key(w, "action_required");

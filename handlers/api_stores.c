@@ -65,11 +65,13 @@ static enum err read_key(struct srv_env *env, struct srv_req *req, struct str ke
     return set_store_read(env->stores, req->redis, p, id, out, info);
 }
 
-static int compare(struct str a, struct str b)
+/* Whether CURSOR has the shape of a store's key. */
+static bool is_key(struct str cursor)
 {
-    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+    struct str platform = str_split(&cursor, '/');
+    char id[LIM_STORE_ID + 1];
 
-    return c ? c : (a.n > b.n) - (a.n < b.n);
+    return str_eq(platform, STR("shopify")) && shp_shop(cursor, id);
 }
 
 /* The cursor is the key of the page's last store. */
@@ -85,6 +87,10 @@ void api_stores(struct srv_env *env, struct srv_req *req, struct srv_res *res)
 
     if (!api_limit(req, &limit, res))
         return;
+    if (after.n > 0 && !is_key(after)) {
+        api_refuse(res, req->arena, "cursor", "is not one that this list gave");
+        return;
+    }
     e = set_store_list(req->redis, req->arena, &keys, &n, &info);
     jw_init(&w, &res->body);
     jw_begin_object(&w);
@@ -99,7 +105,7 @@ void api_stores(struct srv_env *env, struct srv_req *req, struct srv_res *res)
         } else if (e == ERR_OK && !s->deleted &&
                    (!connection.p || str_eq(connection, str_of(s->connection)))) {
             count++;
-            if ((!after.p || compare(keys[i], after) > 0) && shown++ < limit) {
+            if ((after.n == 0 || str_compare(keys[i], after) > 0) && shown++ < limit) {
                 write_store(&w, s);
                 last = keys[i];
             }

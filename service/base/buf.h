@@ -35,6 +35,8 @@ static inline struct str str_of(const char *z)
 
 /* The same bytes. */
 bool str_eq(struct str a, struct str b);
+/* Below, at or above 0 as the bytes of A stand before B's, are B's, or stand behind them. */
+int str_compare(struct str a, struct str b);
 /* Compares ASCII letters without regard to case. */
 bool str_eq_nocase(struct str a, struct str b);
 bool str_starts(struct str s, struct str prefix);

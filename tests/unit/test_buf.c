@@ -19,6 +19,10 @@ static void views_are_compared_trimmed_and_cut(void **state)
     assert_true(str_eq((struct str){NULL, 0}, STR("")));
     assert_true(str_eq_nocase(STR("Content-LENGTH"), STR("content-length")));
     assert_false(str_eq_nocase(STR("a["), STR("A{")));
+    assert_true(str_compare(STR("a"), STR("a")) == 0);
+    assert_true(str_compare(STR("a"), STR("ab")) < 0);
+    assert_true(str_compare(STR("b"), STR("ab")) > 0);
+    assert_true(str_compare((struct str){NULL, 0}, STR("a")) < 0);
     assert_true(str_starts(STR("abc"), STR("ab")));
     assert_false(str_starts(STR("a"), STR("ab")));
     assert_true(str_starts(STR("a"), STR("")));
