@@ -550,7 +550,7 @@ def test_stores_are_listed_by_connection_and_page_by_page(store, api):
 
 
 @pytest.mark.parametrize("path", ["/stores", "/connections", "/failed"])
-@pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "", "1.5", "1e2", "99999999999999999999", "%20", "%ff"])
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "", "1.5", "1e2", "99999999999999999999", "%20"])
 def test_a_limit_is_from_1_to_1000(api, path, limit):
     refused(api, "GET", f"{path}?limit={limit}", None, "limit")
 
@@ -561,9 +561,15 @@ def test_a_limit_of_1000_is_taken(api, path):
 
 
 @pytest.mark.parametrize("path", ["/stores", "/connections", "/failed"])
-@pytest.mark.parametrize("cursor", ["garbage", "!", "AAAA", "%00", "%ff", "x" * 3000])
+@pytest.mark.parametrize("cursor", ["!", "a/b/c", "shopify%2F", "Shopify%20X", "x" * 3000])
 def test_a_cursor_that_no_list_gave_is_refused(api, path, cursor):
     refused(api, "GET", f"{path}?cursor={cursor}", None, "cursor")
+
+
+@pytest.mark.parametrize("path", ["/stores", "/connections", "/failed"])
+@pytest.mark.parametrize("query", ["limit=%ff", "cursor=%00", "q=%zz", "connection=%", "%80=x", "store=a%0d%0ab", "q=%c0%af"])
+def test_a_query_that_cannot_be_read_is_400_and_no_filter_is_left_out(api, path, query):
+    assert api("GET", f"{path}?{query}")[0] == 400
 
 
 # ---- the failed list ----
@@ -635,12 +641,6 @@ def test_filtered_pages_count_all_that_match(store, api):
     page = page_of(s, "&q=pear&limit=2")
     assert (page["count"], len(page["rows"])) == (4, 2)
     assert len(walk(api, f"/failed?connection={s.connection}&q=pear", 2)) == 4
-
-
-@pytest.mark.parametrize("query", ["connection=%ff", "store=%", "q=%zz", "error=%00"])
-def test_a_filter_that_cannot_be_read_is_refused_and_not_left_out(api, query):
-    status, answer = api("GET", f"/failed?{query}")
-    assert status in (400, 422), answer
 
 
 @pytest.mark.parametrize("row_id", ["x", "AAAA", "%20", "a" * 4000, "bm90aGluZw", "..", "%F0%9F%92%A3", "Cg", "YQpi"])
@@ -744,6 +744,8 @@ def test_an_order_that_is_not_on_the_list_is_not_said_to_wait(store, api):
     api("DELETE", f"/failed/{ids[0]}")
     status, answer = api("POST", "/failed/export?wait=30", {"ids": ids[:1]})
     assert (status, answer["waiting"]) == (200, 0), answer
+    (result,) = answer["results"]
+    assert (result["id"], result["result"], len(result["export_error"])) == (ids[0], "failed", 1)
 
 
 def test_all_rows_of_a_filter_are_exported_and_no_others(store, api):
@@ -770,7 +772,7 @@ def test_exporting_while_the_connection_is_paused_is_409_and_moves_nothing(store
     assert api("POST", f"/failed/{ids[1]}/export")[0] == 200
 
 
-@pytest.mark.parametrize("wait", ["-1", "31", "x", "", "1.5", "%ff"])
+@pytest.mark.parametrize("wait", ["-1", "31", "x", "", "1.5"])
 def test_wait_is_from_0_to_30_seconds(store, api, wait):
     s = store()
     park(s)
