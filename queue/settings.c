@@ -12,13 +12,16 @@
 /* DESIGN of the cache. Buckets of a few slots, each bucket with a lock of its own; a store may
  * stand in its bucket only, so that a hit is one hash, one lock and a few comparisons. A bucket's
  * clock hand throws out what was not used since it last came by. Stores are read from Redis outside
- * any lock; of two readers the one with the newer version wins. Ids that Redis does not know stand
+ * any lock; of two readers the one with the newer version wins, unless Redis itself has gone back
+ * (a failover, a restored copy) and says that the cached version is not its own. Ids that Redis does not know stand
  * in a table apart, so that strangers cannot drive out stores. */
 #define WAYS 8
 #define ABSENT 256
 #define REST_MS 1000 /* between two readings that strangers can cause, for one store */
 
-#define SECRET_MAX 4096
+#define ANY_VERSION (-1)
+
+#define SECRET_MAX ((size_t)4096)
 #define STORE_KEY (LIM_STORE_ID + 20)
 
 struct slot {
@@ -144,6 +147,7 @@ static enum err read_secrets(struct set_store *s, const struct cry_keys *keys,
     return e;
 }
 
+/* *OUT is left alone unless it is ERR_OK. */
 static enum err store_read(struct rds *r, const struct cry_keys *keys, const char *key,
                            struct set_store **out, struct errinfo *info)
 {
@@ -295,15 +299,17 @@ static struct set_store *cached(struct set_cache *c, const char *key, bool refre
 }
 
 /* Puts FRESH into the cache and returns it, or what another thread has put there meanwhile if that
- * is newer. Takes FRESH; the result is counted for the caller. */
-static struct set_store *cache_store(struct set_cache *c, struct set_store *fresh)
+ * is newer and not at version SEEN (ANY_VERSION: never). Takes FRESH; the result is counted for the
+ * caller. */
+static struct set_store *cache_store(struct set_cache *c, struct set_store *fresh, int64_t seen)
 {
     struct bucket *b = bucket_of(c, fresh->key);
     struct set_store *leaves = NULL, *stays = fresh;
 
     pthread_mutex_lock(&b->lock);
     struct slot *s = slot_of(b, c->ways, fresh->key);
-    if (s && s->store->version > fresh->version) {
+    if (s && s->store->version > fresh->version && s->store->version != seen &&
+        seen != ANY_VERSION) {
         stays = s->store;
         leaves = fresh;
     } else {
@@ -373,8 +379,8 @@ static enum err get(struct set_cache *c, struct rds *r, const char *platform, co
     if (known_absent(c, key))
         return err_set(info, ERR_NOT_FOUND, "There is no store %s.", key);
     enum err e = store_read(r, c->keys, key, &fresh, info);
-    if (e == ERR_OK)
-        *out = cache_store(c, fresh);
+    if (fresh)
+        *out = cache_store(c, fresh, seen);
     else
         cache_miss(c, key, e == ERR_NOT_FOUND);
     return e;
@@ -413,12 +419,12 @@ enum err set_store_read(struct set_cache *c, struct rds *r, const char *platform
     if (!store_key(platform, id, key))
         return err_set(info, ERR_NOT_FOUND, "There is no such store.");
     e = store_read(r, c->keys, key, &fresh, info);
-    if (e != ERR_OK) {
+    if (!fresh) {
         cache_miss(c, key, e == ERR_NOT_FOUND);
         return e;
     }
     forget_absent(c, key);
-    *out = cache_store(c, fresh);
+    *out = cache_store(c, fresh, ANY_VERSION);
     return ERR_OK;
 }
 

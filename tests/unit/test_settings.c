@@ -493,6 +493,28 @@ static void test_the_cache_asks_redis_only_when_it_has_to(void **state)
     set_cache_free(c);
 }
 
+static void test_a_redis_that_lost_its_last_changes_is_believed(void **state)
+{
+    struct set_cache *c = set_cache_new(&keys, 100);
+    struct set_store_write w = write_of("x", 0);
+    struct set_store *s = NULL;
+
+    (void)state;
+    set_cache_clock(c, test_clock);
+    save(&w, ERR_OK);
+    redis_do(r, "HSET", RDS_PREFIX "store:shopify/x", "version", "5");
+    assert_int_equal(version_of(c, "x", false), 5);
+    redis_do(r, "HSET", RDS_PREFIX "store:shopify/x", "version", "4");
+    assert_int_equal(set_store_renew(c, r, "shopify", "x", 5, &s, NULL), ERR_OK);
+    assert_int_equal(s->version, 4);
+    set_store_put(s);
+    redis_do(r, "HSET", RDS_PREFIX "store:shopify/x", "version", "3");
+    assert_int_equal(set_store_read(c, r, "shopify", "x", &s, NULL), ERR_OK);
+    assert_int_equal(s->version, 3);
+    set_store_put(s);
+    set_cache_free(c);
+}
+
 static void test_unknown_stores_are_remembered_for_a_second(void **state)
 {
     (void)state;
@@ -810,6 +832,7 @@ int main(void)
         cmocka_unit_test_setup(test_unknown_stores_are_remembered_for_a_second, fresh),
         cmocka_unit_test_setup(test_a_full_cache_still_serves_every_store, fresh),
         cmocka_unit_test_setup(test_a_store_that_cannot_be_read_is_an_error_not_an_absence, fresh),
+        cmocka_unit_test_setup(test_a_redis_that_lost_its_last_changes_is_believed, fresh),
         cmocka_unit_test_setup(test_many_threads_share_the_cache_while_settings_change, fresh),
         cmocka_unit_test_setup(test_a_connection_is_read_as_it_was_saved, fresh),
         cmocka_unit_test_setup(test_a_connection_changes_its_organisation_only_when_told_to, fresh),
