@@ -1,5 +1,4 @@
 #include <stdio.h>
-#include <time.h>
 
 #include "service/base/log.h"
 #include "service/export/export.h"
@@ -43,18 +42,15 @@ void exp_fail(struct work *w, struct work_order *x, const char *document,
 void exp_fail_one(struct work *w, struct work_order *x, const char *document, const char *id,
                   const char *fmt, ...)
 {
-    struct buf text = BUF_CAP(LIM_API_BODY);
-    struct str message;
     char line[1024];
+    struct str message;
     va_list ap;
 
     va_start(ap, fmt);
     (void)vsnprintf(line, sizeof(line), fmt, ap);
     va_end(ap);
-    buf_addz(&text, line);
-    message = buf_str(&text);
+    message = str_cut(str_of(line), sizeof(line));
     exp_fail(w, x, document, &message, &id, 1);
-    buf_free(&text);
 }
 
 void exp_again(struct work_order *x, int64_t ms)
@@ -221,13 +217,6 @@ static void log_order(struct work *w, const struct work_order *x)
     log_ctx_set(w->lease->connection, NULL, NULL, NULL);
 }
 
-static void nap(int64_t ms)
-{
-    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
-
-    (void)nanosleep(&t, NULL);
-}
-
 enum err exp_complete(struct work *w, struct errinfo *info)
 {
     struct job_report *reports = arena_array(&w->arena, w->count + 1, sizeof(*reports));
@@ -247,7 +236,7 @@ enum err exp_complete(struct work *w, struct errinfo *info)
             break;
         log_warn("report_again", "Redis did not take the results; they are kept and told again.",
                  LOG_Z("error", info->text));
-        nap(REPORT_AGAIN_MS);
+        exp_nap(REPORT_AGAIN_MS);
     }
     if (e == ERR_OK && fenced > 0)
         log_warn("fenced", "The lease had passed to another worker; its word counts.",

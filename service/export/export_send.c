@@ -29,7 +29,7 @@
 /* What a person has to mend is looked at again after a minute. */
 #define MEND_MS 60000
 
-static void nap(int64_t ms)
+void exp_nap(int64_t ms)
 {
     struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
 
@@ -156,7 +156,7 @@ static bool have_token(struct work *w)
         else if (e != ERR_OK)
             break;
         if (later)
-            nap(TOKEN_POLL_MS);
+            exp_nap(TOKEN_POLL_MS);
     }
     if (e == ERR_OK && !later)
         return true;
@@ -200,7 +200,7 @@ static bool wait_for_room(struct work *w, int64_t ms)
     while (job_now_ms() < until) {
         if (*w->stopping)
             return false;
-        nap(NAP_MS);
+        exp_nap(NAP_MS);
     }
     return true;
 }

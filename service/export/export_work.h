@@ -153,6 +153,8 @@ enum work_next exp_send(struct work *w, const char *method, const char *path,
                         const struct call *call, struct xero_answer *a);
 /* Holds the connection for MS: back-off, a limit, or what a person has to mend. */
 void exp_hold(struct work *w, int64_t ms, const char *fmt, ...) PRINTF(3, 4);
+/* Sleeps. */
+void exp_nap(int64_t ms);
 /* How long the connection is to be held after one more failure of Xero's. */
 int64_t exp_down_ms(struct work *w);
 

@@ -268,3 +268,33 @@ def test_a_refused_client_holds_the_orders_and_fails_none(shop):
                    "the refusal is logged")
     assert s.record(body["id"])["st"] in ("waiting", "leased")
     assert s.books()["invoices"] == []
+
+
+def test_a_split_payment_waits_for_its_transactions_and_then_fails_while_the_invoice_stands(shop):
+    s, body = shop(), order("paid", payment_gateway_names=["manual", "gift_card"])
+    s.send("orders/paid", body)
+    lib.wait_until(lambda: "doc:split" in s.record(body["id"]), "the wait begins")
+    s.wait_state(body["id"], "waiting")
+    assert (len(s.invoices()), s.books()["payments"], s.failed()) == (1, [], [])
+    s.stack.redis.call("HSET", f"{lib.PREFIX}order:{s.key(body['id'])}", "doc:split", '{"until_ms":1}')
+    s.send("orders/updated", later(body, note="look again"))
+    path = f"/connections/{s.connection}"
+    s.stack.redis.call("ZADD", f"{lib.PREFIX}ready:{s.connection}", "1", s.key(body["id"]))
+    assert s.stack.receiver.api("POST", path + "/pause", {})[0] == 200
+    assert s.stack.receiver.api("POST", path + "/resume", {})[0] == 200
+    s.wait_state(body["id"], "failed")
+    (row,) = s.failed()
+    assert (row["failed_export"], row["catalogue"]) == ("Payment", ["payment-split-unknown"])
+    assert (len(s.invoices()), s.books()["payments"]) == (1, [])
+
+
+def test_a_connection_without_credentials_uses_the_environments_pair(own_stack):
+    stack = own_stack(LH_XERO_CLIENT_ID="demo-client", LH_XERO_CLIENT_SECRET="demo-secret")
+    s, body = lib.Shop(stack), order("paid")
+    tenant = stack.sim.control("GET", "health")["tenants"][0]
+    status, answer = stack.receiver.api("PUT", "/connections/plain", {"tenant": tenant, "grant": "client_credentials"})
+    assert status in (200, 201), answer
+    assert s.put(connection="plain")[0] == 200
+    s.send("orders/paid", body)
+    s.wait_done(body["id"])
+    assert len(stack.sim.books(tenant)["invoices"]) == 1
