@@ -141,8 +141,8 @@ static bool is_read(const struct work *w, const struct work_order *x, const char
     return false;
 }
 
-/* The store's settings of this moment, read once a lease: a setting is mended and the order exported
- * again within a second, so the cache alone would not do. False: X has ended. */
+/* The store's settings of this moment, read once a lease: a setting is mended and the order
+ * exported again within a second, so the cache alone would not do. False: X has ended. */
 static bool load_store(struct work *w, struct work_order *x, struct str platform, struct str store)
 {
     char *kind = arena_printf(&w->arena, "%.*s", STR_FMT(platform));
