@@ -289,10 +289,12 @@ static const struct cat_row rows[] = {
      CAT_FIX_HERE, CAT_RETRY_NO},
 
     /* ---- connection, limits, transport ---- */
-    {"daily-limit", "response status code does not indicate success: 500 (internal server error)",
+    {"daily-limit",
+     "response status code does not indicate success: 500 (internal server error)|"
+     "xeros daily limit of calls is used up*",
      "The daily limit of (5000) calls is used up; Xero does not raise it.",
      "Wait up to 24 hours: the export resumes by itself.", CAT_FIX_WAIT, CAT_RETRY_LATER},
-    {"rate-limit", NULL, "Xero takes no more calls this minute.",
+    {"rate-limit", "xero takes no more calls for * s", "Xero takes no more calls this minute.",
      "Nothing to do: the export resumes by itself within a minute or two.", CAT_FIX_WAIT,
      CAT_RETRY_LATER},
     {"token-expired", "*tokenexpired*|*token expired at *",
@@ -302,6 +304,14 @@ static const struct cat_row rows[] = {
      "*invalid_grant*|*authenticationunsuccessful*|xero connection has been dropped*",
      "The app was removed in Xero, or the token died.",
      "Reconnect; exports are held, none is lost.", CAT_FIX_XERO, CAT_RETRY_HELD},
+    {"credentials-missing", "no credentials for xero are stored for this connection",
+     "No client id and secret for Xero are stored for this connection.",
+     "Give the connection its client id and secret; exports are held, none is lost.", CAT_FIX_HERE,
+     CAT_RETRY_HELD},
+    {"paused", NULL, "The connection was paused here.",
+     "Resume it; exports are held, none is lost.", CAT_FIX_HERE, CAT_RETRY_HELD},
+    {"uninstalled", NULL, "Xero was uninstalled from the connection.",
+     "Set the connection up again, then export the orders by hand.", CAT_FIX_HERE, CAT_RETRY_HELD},
     {"client-invalid", "*invalid_client*",
      "Xero does not accept this program's own client id and secret.",
      "Whoever runs this program must set the right Xero client id and secret; exports are held, "
@@ -323,7 +333,9 @@ static const struct cat_row rows[] = {
      "*make sure your xero subscription is still active*|*organisation * is not active*",
      "The organisation's Xero subscription has ended.", "Renew it in Xero, then export again.",
      CAT_FIX_XERO, CAT_RETRY_NO},
-    {"xero-unreachable", "*organisation is offline*|*organisation offline*",
+    {"xero-unreachable",
+     "*organisation is offline*|*organisation offline*|xero cannot be reached*|"
+     "xero does not answer look-ups*|no token for xero in time*",
      "Xero could not be reached, or the organisation is offline there.",
      "Nothing to do: it is tried again by itself. If it lasts, look at status.xero.com.",
      CAT_FIX_WAIT, CAT_RETRY_LATER},
@@ -456,6 +468,45 @@ const struct cat_row *cat_row_by_id(const char *id)
             return &rows[i];
     }
     return &rows[ROW_COUNT - 1];
+}
+
+/* Only settings: what is mended in Xero or in the shop has none. */
+const char *cat_setting(const struct cat_row *row)
+{
+    static const struct {
+        const char *id, *setting;
+    } settings[] = {
+        {"lock-date", "settings.lock_date_policy"},
+        {"due-date-missing", "settings.due_days"},
+        {"account-or-tax-invalid", "mappings.accounts"},
+        {"account-archived", "mappings.accounts"},
+        {"account-invalid", "mappings.accounts"},
+        {"account-removed", "mappings.accounts"},
+        {"account-missing", "mappings.accounts"},
+        {"tax-not-for-account", "mappings.taxes"},
+        {"tax-invalid", "mappings.taxes"},
+        {"tax-missing", "mappings.taxes"},
+        {"tax-unmapped", "mappings.taxes"},
+        {"tax-does-not-reconcile", "settings.tax_amounts"},
+        {"total-does-not-reconcile", "settings.rounding_limit"},
+        {"item-invalid", "settings.item_codes"},
+        {"item-stock", "settings.item_codes"},
+        {"tracking-invalid", "settings.tracking"},
+        {"account-number-exists", "settings.send_customer_code"},
+        {"number-taken", "settings.prefix"},
+        {"invoice-limit", "settings.status"},
+        {"payment-account-unmapped", "mappings.payments"},
+        {"payment-account-unknown", "mappings.payments"},
+        {"payment-account-type", "mappings.payments"},
+        {"payment-currency", "mappings.payments"},
+        {"payment-split-unknown", "secrets.api_token"},
+    };
+
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        if (strcmp(settings[i].id, row->id) == 0)
+            return settings[i].setting;
+    }
+    return NULL;
 }
 
 /* ---- matching ---- */

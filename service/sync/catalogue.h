@@ -79,7 +79,18 @@
     X(CAT_UNUSABLE, "unusable", "The order lacks something that an invoice needs.", "")            \
     X(CAT_STORE_DELETED, "store_deleted",                                                          \
       "The store was removed while the order waited, so the order was taken out of the queue.",    \
-      "Set the store up again; then export the order by hand.")
+      "Set the store up again; then export the order by hand.")                                    \
+    X(CAT_DISMISSED, "dismissed",                                                                  \
+      "The export failed, and somebody took the order off the failed list.",                       \
+      "Export this order by hand if it belongs in Xero after all.")                                \
+    X(CAT_NOTHING_TO_EXPORT, "nothing_to_export",                                                  \
+      "There is nothing to export for this order: it was cancelled or emptied before it reached "  \
+      "Xero.",                                                                                     \
+      "")                                                                                          \
+    X(CAT_NEVER_RECEIVED, "never_received",                                                        \
+      "No message about this order has ever arrived from the shop.",                               \
+      "Check the number, and that the shop sends its messages here; then save the order once in "  \
+      "the shop, so that it is sent.")
 
 enum cat_reason {
 #define CAT_ENUM(id, code, sentence, action) id,
@@ -127,6 +138,9 @@ const struct cat_row *cat_row_by_id(const char *id);
  * do not matter. Never NULL: text that nothing matches gives the row "unknown", whose action names
  * what to do with text nobody has catalogued. */
 const struct cat_row *cat_match(struct str message);
+/* The setting of the store that mends what the row explains, as in "mappings.accounts"; NULL where
+ * no setting does. */
+const char *cat_setting(const struct cat_row *row);
 /* Takes the next single message from a text in which several were joined by line ends or "; ";
  * JOINED moves on. False when there is none left. */
 bool cat_next(struct str *joined, struct str *message) MUST_CHECK;

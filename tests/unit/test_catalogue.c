@@ -121,6 +121,11 @@ static const struct {
     {"You can\xe2\x80\x99t publish the item. Make sure your Xero subscription is still active",
      "subscription-lapsed"},
     {"Response status code does not indicate success: 500 (Internal Server Error).", "daily-limit"},
+    {"Xero's daily limit of calls is used up; exports resume by themselves.", "daily-limit"},
+    {"Xero takes no more calls for 17 s.", "rate-limit"},
+    {"Xero cannot be reached: Connection refused", "xero-unreachable"},
+    {"No credentials for Xero are stored for this connection.", "credentials-missing"},
+    {"Xero refused the connection: AuthenticationUnsuccessful", "disconnected"},
     {"An error occurred in Xero. Check the API Status page http://status.developer.xero.com for "
      "current service status.",
      "xero-fault"},
@@ -306,6 +311,15 @@ static void a_joined_text_falls_into_its_messages(void **state)
     assert_false(cat_next(&joined, &message));
 }
 
+static void settings_are_named_for_what_is_mended_here(void **state)
+{
+    (void)state;
+    assert_string_equal(cat_setting(cat_row_by_id("account-invalid")), "mappings.accounts");
+    assert_string_equal(cat_setting(cat_row_by_id("number-taken")), "settings.prefix");
+    assert_null(cat_setting(cat_row_by_id("contact-archived")));
+    assert_null(cat_setting(cat_row_by_id("unknown")));
+}
+
 /* ---- reasons ---- */
 
 static void every_reason_is_found_by_its_code(void **state)
@@ -334,6 +348,7 @@ int main(void)
         cmocka_unit_test(every_row_says_cause_and_action_and_has_an_id_of_its_own),
         cmocka_unit_test(the_rows_that_the_program_names_itself_are_there),
         cmocka_unit_test(a_joined_text_falls_into_its_messages),
+        cmocka_unit_test(settings_are_named_for_what_is_mended_here),
         cmocka_unit_test(every_reason_is_found_by_its_code),
     };
 
