@@ -76,7 +76,7 @@ static void read_login(struct str login, struct address *a)
 
 static enum err read_address(const char *url, struct address *a, struct errinfo *info)
 {
-    struct str rest = str_of(url);
+    struct str rest = str_of(url ? url : "");
     bool is_unix = str_starts(rest, STR("unix://"));
     if (!is_unix && !str_starts(rest, STR("redis://")))
         return err_set(info, ERR_CONFIG,
@@ -216,8 +216,8 @@ void rds_give(struct rds_pool *pool, struct rds *r)
 /* Refusals that end when Redis has loaded, failed over or got its disk back: as if it were away. */
 static bool passing(const char *text)
 {
-    static const char *const kinds[] = {"LOADING", "READONLY", "MASTERDOWN", "MISCONF",
-                                        "NOREPLICAS"};
+    static const char *const kinds[] = {"LOADING", "READONLY",   "MASTERDOWN",
+                                        "MISCONF", "NOREPLICAS", "BUSY"};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (strncmp(text, kinds[i], strlen(kinds[i])) == 0)
             return true;
@@ -272,19 +272,23 @@ static enum err login(struct rds *r, struct errinfo *info)
     return e;
 }
 
+static struct timeval time_of(int64_t ms)
+{
+    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+}
+
 static enum err connected(struct rds *r, struct errinfo *info)
 {
     if (r->c)
         return ERR_OK;
     const struct address *a = r->address;
-    struct timeval connect_wait = {LIM_REDIS_CONNECT_MS / 1000, LIM_REDIS_CONNECT_MS % 1000 * 1000};
-    struct timeval answer_wait = {LIM_REDIS_ANSWER_MS / 1000, LIM_REDIS_ANSWER_MS % 1000 * 1000};
+    struct timeval connect_wait = time_of(LIM_REDIS_CONNECT_MS);
     r->c = a->unix_path ? redisConnectUnixWithTimeout(a->unix_path, connect_wait)
                         : redisConnectWithTimeout(a->host, a->port, connect_wait);
     if (!r->c || r->c->err)
         return broken(r, info);
     fcntl(r->c->fd, F_SETFD, FD_CLOEXEC);
-    if (redisSetTimeout(r->c, answer_wait) != REDIS_OK)
+    if (redisSetTimeout(r->c, time_of(LIM_REDIS_ANSWER_MS)) != REDIS_OK)
         return broken(r, info);
     if (!a->unix_path)
         redisEnableKeepAlive(r->c); /* on a unix socket this marks the connection as broken */
@@ -332,8 +336,9 @@ static redisReply *exchange(struct rds *r, const struct str *argv, size_t argc)
  * a new one. A deadline that passed is not: that would double the wait. */
 static bool was_closed(const struct rds *r)
 {
-    return !r->fresh && (r->c->err == REDIS_ERR_EOF ||
-                         (r->c->err == REDIS_ERR_IO && errno != EAGAIN && errno != EINTR));
+    return r->c && !r->fresh &&
+           (r->c->err == REDIS_ERR_EOF ||
+            (r->c->err == REDIS_ERR_IO && errno != EAGAIN && errno != EINTR));
 }
 
 enum err rds_call(struct rds *r, const struct str *argv, size_t argc, struct rds_reply **reply,
@@ -465,8 +470,7 @@ bool rds_wait_list(struct rds *r, const char *key, int timeout_ms)
     struct errinfo info = {0};
     if (connected(r, &info) != ERR_OK)
         return false;
-    int wait = timeout_ms + LIM_REDIS_ANSWER_MS;
-    redisSetTimeout(r->c, (struct timeval){wait / 1000, wait % 1000 * 1000});
+    redisSetTimeout(r->c, time_of(timeout_ms + LIM_REDIS_ANSWER_MS));
     char seconds[32];
     snprintf(seconds, sizeof seconds, "%d.%03d", timeout_ms / 1000, timeout_ms % 1000);
     struct str argv[] = {STR("BLPOP"), str_of(key), str_of(seconds)};
@@ -478,8 +482,7 @@ bool rds_wait_list(struct rds *r, const char *key, int timeout_ms)
     }
     freeReplyObject(got);
     r->fresh = false;
-    wait = LIM_REDIS_ANSWER_MS;
-    redisSetTimeout(r->c, (struct timeval){wait / 1000, wait % 1000 * 1000});
+    redisSetTimeout(r->c, time_of(LIM_REDIS_ANSWER_MS));
     return came;
 }
 

@@ -37,4 +37,4 @@ enum err inv_make_lines(struct inv_work *w, struct inv_invoice *inv) MUST_CHECK;
 /* Fills payments and wait_for_split of OUT for the invoice in OUT; errors as above. */
 enum err inv_make_payments(struct inv_work *w, struct inv_wanted *out) MUST_CHECK;
 /* Who the documents go to. */
-void inv_make_contact(struct inv_work *w, struct inv_contact *out);
+void inv_make_contact(struct inv_work *w, struct inv_contact *c);

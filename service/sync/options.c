@@ -297,14 +297,13 @@ static void read_field(struct reader *r, const struct js_value *v)
         if (f->later && n != f->def)
             COMPLAIN(r, "%s is not supported yet: leave it %s.", f->later,
                      f->kind == OPT_BOOL ? "false" : "as it is by default");
-        memcpy(at, &(bool){n != 0}, sizeof(bool));
+        *(bool *)at = n != 0;
         break;
     case OPT_WORD:
         memcpy(at, &(int){(int)read_word(r, v)}, sizeof(int));
         break;
     case OPT_INT:
-        n = read_number(r, v);
-        memcpy(at, &n, sizeof n);
+        *(int64_t *)at = read_number(r, v);
         break;
     case OPT_DAY:
         read_day(r, v, at);

@@ -138,7 +138,7 @@ bool ord_time(struct str text, int64_t *seconds, int32_t *ns)
     /* 60 is a leap second; it counts as the first second of the next minute. */
     if (!read_offset(&text, &offset) || text.n > 0 || hour > 23 || minute > 59 || second > 60)
         return false;
-    *seconds = days_of(d) * DAY_SECONDS + hour * 3600 + minute * 60 + second - offset;
+    *seconds = days_of(d) * DAY_SECONDS + (hour * 60LL + minute) * 60 + second - offset;
     if (ns)
         *ns = fraction;
     return true;
