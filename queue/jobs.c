@@ -247,6 +247,12 @@ enum err job_ingest(struct rds *r, const struct job_event *e, enum job_result *r
     x = rds_script(r, "ingest", a.v, a.n, &reply, info);
     if (x != ERR_OK)
         goto out;
+    if (str_eq(rds_text(rds_at(reply, 0)), STR("full"))) {
+        x = err_set(info, ERR_REDIS_FULL,
+                    "Redis is over 90 %% full; orders are taken again when "
+                    "some of those that wait have been exported.");
+        goto out;
+    }
     if (!find_result(rds_text(rds_at(reply, 0)), result)) {
         x = err_set(info, ERR_INTERNAL, "ingest answered \"%.*s\".",
                     STR_FMT(rds_text(rds_at(reply, 0))));
@@ -589,16 +595,18 @@ enum err job_resume(struct rds *r, const char *connection, const char *who, stru
 #define SWEEP_MS 10000
 #define DAY_MS 86400000LL
 
-enum err job_sweep(struct rds *r, int64_t retention_days, int64_t log_days, bool *did,
-                   int64_t *repairs, struct errinfo *info)
+enum err job_sweep(struct rds *r, const struct job_upkeep *u, bool *did, int64_t *repairs,
+                   struct errinfo *info)
 {
     struct arena arena = {0};
     struct rds_reply *reply = NULL;
     struct rds_args a;
     rds_args_init(&a, &arena);
     rds_argi(&a, SWEEP_MS);
-    rds_argi(&a, retention_days * DAY_MS);
-    rds_argi(&a, log_days * DAY_MS);
+    rds_argi(&a, u->retention_days * DAY_MS);
+    rds_argi(&a, u->log_days * DAY_MS);
+    rds_argi(&a, u->day_reserve);
+    rds_argi(&a, u->linger_max_s * 1000);
     enum err e = rds_script(r, "sweep", a.v, a.n, &reply, info);
     if (e == ERR_OK) {
         *did = rds_int(rds_at(reply, 0)) == 1;

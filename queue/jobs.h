@@ -192,8 +192,13 @@ enum err job_pause(struct rds *r, const char *connection, const char *who,
                    struct errinfo *info) MUST_CHECK;
 enum err job_resume(struct rds *r, const char *connection, const char *who,
                     struct errinfo *info) MUST_CHECK;
+/* What upkeep goes by. */
+struct job_upkeep {
+    int64_t retention_days, log_days;
+    int64_t day_reserve;  /* percent of a day's calls to Xero kept for exports by hand */
+    int64_t linger_max_s; /* a batch that is not full waits at most so long for more orders */
+};
 /* One pass of upkeep over at most 1,000 entries a kind; takes a lock, so any worker may call it as
- * often as it likes (*DID false: another had it). *REPAIRS: lanes found missing from the due set.
- * */
-enum err job_sweep(struct rds *r, int64_t retention_days, int64_t log_days, bool *did,
-                   int64_t *repairs, struct errinfo *info) MUST_CHECK;
+ * often as it likes (*DID false: another had it). *REPAIRS: lanes found missing from the due set. */
+enum err job_sweep(struct rds *r, const struct job_upkeep *u, bool *did, int64_t *repairs,
+                   struct errinfo *info) MUST_CHECK;

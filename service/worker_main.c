@@ -150,6 +150,8 @@ static void *export_orders(void *arg)
 
 static enum err sweep(struct worker *wk, struct errinfo *info)
 {
+    const struct job_upkeep upkeep = {wk->cfg.retention_days, wk->cfg.log_days, wk->cfg.day_reserve,
+                                      wk->cfg.linger_max_s};
     struct rds *r = rds_take(wk->env.redis, IDLE_MS);
     int64_t repairs = 0;
     bool did = false;
@@ -157,15 +159,13 @@ static enum err sweep(struct worker *wk, struct errinfo *info)
 
     if (!r)
         return ERR_OK;
-    e = job_sweep(r, wk->cfg.retention_days, wk->cfg.log_days, &did, &repairs, info);
+    e = job_sweep(r, &upkeep, &did, &repairs, info);
     rds_give(wk->env.redis, r);
-    if (e == ERR_OK && repairs > 0) {
-        met_add(MET_REPAIRS, repairs, NULL, NULL, NULL);
+    if (e == ERR_OK && repairs > 0)
         log_error("queue_repaired",
                   "Connections with waiting orders were missing from the queue; "
                   "they were put back. Please report this.",
                   LOG_INT("repairs", repairs));
-    }
     return e;
 }
 

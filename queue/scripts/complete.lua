@@ -66,7 +66,12 @@ for _ = 1, m do
     ARGV[i + 8])
   i = i + 9
 end
-day_left(C, ARGV[5])
+day_said(C, ARGV[5])
+local calls = tonumber(redis.call('HGET', batch, 'calls') or 0)
+if calls > 0 then -- calls a batch, in hundredths, as a moving average
+  local cpb = tonumber(redis.call('HGET', P .. 'conn:' .. C, 'cpb') or 200)
+  redis.call('HSET', P .. 'conn:' .. C, 'cpb', math.floor(cpb * 0.8 + calls * 20))
+end
 local hold = tonumber(ARGV[3])
 local conn = redis.call('HMGET', P .. 'conn:' .. C, 'nb', 'why')
 if hold > 0 then

@@ -6,13 +6,14 @@
 --   and a reason code: E export, M export but only money may change, S skip, W skip and withdraw
 --   14 name  15 link  16 day it is paid or ''  17 rules' inputs as JSON members
 --   18 row for the failed list ('' = usable)  19 its group
--- Returns {result, reason}; {'stale_settings'} and {'no_store'} wrote nothing.
+-- Returns {result, reason}; {'stale_settings'}, {'no_store'}, {'full'} wrote nothing.
 -- Sent twice: the second is a duplicate by its delivery hash; without one the same snapshot is not
 -- newer, and the order is already waiting.
 local O, C, event, stamp, part = ARGV[1], ARGV[4], ARGV[6], ARGV[7], ARGV[8]
 local store = redis.call('HMGET', P .. 'store:' .. ARGV[2], 'version', 'deleted')
 if not store[1] or store[2] then return { 'no_store' } end
 if store[1] ~= ARGV[3] then return { 'stale_settings' } end
+if redis.call('EXISTS', P .. 'full') == 1 then return { 'full' } end
 
 local key = P .. 'order:' .. O
 local o = redis.call('HMGET', key, 'st', 'on', 'snap', 'dlv', 'reason', 'inx', 'name', 'pend',

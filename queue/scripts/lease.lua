@@ -87,9 +87,9 @@ local function take_over(C, old)
   return out
 end
 
--- Adds orders of KEY that are due to TAKEN; an order under suspicion keeps the batch small.
-local function take(key, taken, limit)
-  for _, O in ipairs(redis.call('ZRANGE', key, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit)) do
+-- Adds orders of KEY that are due by TILL to TAKEN; an order under suspicion keeps the batch small.
+local function take(key, taken, limit, till)
+  for _, O in ipairs(redis.call('ZRANGE', key, '-inf', till, 'BYSCORE', 'LIMIT', 0, limit)) do
     local sus = tonumber(redis.call('HGET', P .. 'order:' .. O, 'sus') or limit)
     if #taken >= math.min(limit, sus) then break end
     limit = math.min(limit, sus)
@@ -99,12 +99,11 @@ local function take(key, taken, limit)
 end
 
 local function take_ready(C)
-  if redis.call('ZCARD', P .. 'leases:' .. C) >= IN_FLIGHT or minute_free(C) > 0 then return nil end
-  local nb = tonumber(redis.call('HGET', P .. 'conn:' .. C, 'nb') or 0)
-  if nb > now then return nil end
+  local at, only_by_hand = start_time(C)
+  if not at or at > now then return nil end
   local taken = {}
-  local limit = take(P .. 'ready:' .. C, taken, N)
-  take(P .. 'later:' .. C, taken, limit)
+  local limit = take(P .. 'ready:' .. C, taken, N, only_by_hand and 0 or now)
+  if not only_by_hand then take(P .. 'later:' .. C, taken, limit, now) end
   if #taken == 0 then return nil end
   local batch = P .. 'batch:' .. C .. ':' .. token
   local out = { C, '0', '', '', '', '', '0', '0' }
@@ -116,6 +115,7 @@ local function take_ready(C)
     out[#out + 1] = O
     out[#out + 1] = rev
   end
+  if only_by_hand then redis.call('HSET', batch, 'by_hand', '1') end
   redis.call('ZADD', P .. 'leases:' .. C, now + lease_ms, token)
   redis.call('HSET', P .. 'conn:' .. C, 'turn', now)
   return out

@@ -22,19 +22,53 @@ local function minute_free(C)
   return first(P .. 'minute:' .. C) + MINUTE_MS + 1
 end
 
+-- What connection C may spend. Xero says with each answer how many calls of its day are left; its day
+-- ends at a time of its own, seen when the figure jumps up. Until the first answer, and when the day is
+-- over, one call at a time finds out. A share of the day is kept for exports by hand. As long as no more
+-- than a tenth of the day's calls were spent ahead of its hours, an order leaves at once; beyond that
+-- a batch lingers as long as what is left has to last, so that its calls are shared by more orders.
+-- Returns calls in flight allowed, calls left for all, calls left by hand, linger ms, end of the day.
+local DAY_MS, BATCH = 86400000, 50
+local function budget(C)
+  local c = redis.call('HMGET', P .. 'conn:' .. C, 'day_left', 'day_max', 'day_end', 'cpb')
+  local left, ends = tonumber(c[1] or 0), tonumber(c[3] or 0)
+  if not c[1] or ends <= now then return 1, 1, 1, 0, now end
+  local o = redis.call('HMGET', P .. 'options', 'reserve', 'linger_max')
+  local reserve = math.ceil(tonumber(c[2]) * tonumber(o[1] or 5) / 100)
+  local free, usual = left - reserve, tonumber(c[2]) - reserve
+  local linger = 0
+  if free < usual * ((ends - now) / DAY_MS - 0.1) then
+    linger = (ends - now) * tonumber(c[4] or 200) / 100 / math.max(free, 1)
+    linger = math.floor(math.min(linger, tonumber(o[2] or 900000)))
+  end
+  return IN_FLIGHT, free, left, linger, ends
+end
+
+-- When connection C may begin a new batch; nil: nothing waits, or its calls in flight are all taken.
+-- Second: true if only exports by hand may be taken.
+local function start_time(C)
+  local r, l = first(P .. 'ready:' .. C), first(P .. 'later:' .. C)
+  local at = r and l and math.min(r, l) or r or l
+  if not at then return nil end
+  local flight, free, left, linger, ends = budget(C)
+  if redis.call('ZCARD', P .. 'leases:' .. C) >= flight then return nil end
+  local conn = redis.call('HMGET', P .. 'conn:' .. C, 'nb', 'turn')
+  local by_hand = r == 0
+  if (by_hand and left or free) <= 0 then
+    at = math.max(at, ends)
+  elseif linger > 0 and not by_hand and
+      redis.call('ZCARD', P .. 'ready:' .. C) + redis.call('ZCARD', P .. 'later:' .. C) < BATCH then
+    at = at + linger
+  end
+  return math.max(at, tonumber(conn[1] or 0), tonumber(conn[2] or 0), minute_free(C)), free <= 0
+end
+
 -- When lane C is next worth a try; nil: nothing to do. A lane that is not active does nothing: its
 -- dead leases are settled when it is resumed.
 local function lane_time(C)
-  local conn = redis.call('HMGET', P .. 'conn:' .. C, 'status', 'nb', 'turn')
-  if conn[1] ~= 'active' then return nil end
-  local dead = first(P .. 'leases:' .. C)
-  local r, l = first(P .. 'ready:' .. C), first(P .. 'later:' .. C)
-  local at = r and l and math.min(r, l) or r or l
-  if at and redis.call('ZCARD', P .. 'leases:' .. C) < IN_FLIGHT then
-    at = math.max(at, tonumber(conn[2] or 0), tonumber(conn[3] or 0), minute_free(C))
-    return dead and math.min(at, dead) or at
-  end
-  return dead
+  if redis.call('HGET', P .. 'conn:' .. C, 'status') ~= 'active' then return nil end
+  local dead, at = first(P .. 'leases:' .. C), start_time(C)
+  return dead and at and math.min(dead, at) or at or dead
 end
 
 -- Puts lane C where it belongs in the due set. Every script that changes a lane's ready, later or
@@ -79,7 +113,7 @@ end
 
 -- An order at rest keeps its snapshot and trail for the retention; one at work keeps them for good.
 local function at_rest(O)
-  local keep = redis.call('GET', P .. 'retention') or '2592000000'
+  local keep = redis.call('HGET', P .. 'options', 'retention') or '2592000000'
   redis.call('PEXPIRE', P .. 'snap:' .. O, keep)
   redis.call('PEXPIRE', P .. 'trail:' .. O, keep)
 end
@@ -168,7 +202,18 @@ local function record(C, token, i, n)
   return i
 end
 
--- Xero's newest word on the day's budget, less the permits since.
-local function day_left(C, said)
-  if tonumber(said) >= 0 then redis.call('HSET', P .. 'conn:' .. C, 'day_left', said) end
+-- Xero's newest word on the day's budget. Calls in flight are not in it yet. A figure well above ours
+-- means that a new day has begun (answers that overtake each other are apart by the calls in flight).
+local function day_said(C, said)
+  said = tonumber(said)
+  if said < 0 then return end
+  local key = P .. 'conn:' .. C
+  local c = redis.call('HMGET', key, 'day_left', 'day_max', 'day_end')
+  local max, ends = tonumber(c[2] or 0), tonumber(c[3] or 0)
+  if not c[1] or ends <= now or said > tonumber(c[1]) + 4 * IN_FLIGHT then
+    max, ends = said, now + DAY_MS
+  end
+  local others = math.max(redis.call('ZCARD', P .. 'leases:' .. C) - 1, 0)
+  redis.call('HSET', key, 'day_left', math.max(said - others, 0), 'day_max', math.max(max, said), 'day_end',
+    string.format('%d', ends))
 end

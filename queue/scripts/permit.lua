@@ -10,7 +10,7 @@ local C, token = ARGV[1], ARGV[2]
 local leases, batch = P .. 'leases:' .. C, P .. 'batch:' .. C .. ':' .. token
 if not redis.call('ZSCORE', leases, token) then return { 'lost' } end
 record(C, token, 12, tonumber(ARGV[11]))
-day_left(C, ARGV[5])
+day_said(C, ARGV[5])
 if ARGV[4] == '1' then
   redis.call('HDEL', batch, 'kind', 'bytes', 'key', 'meta', 'sent', 'look_up', 'settles')
 end
@@ -19,6 +19,10 @@ local status = redis.call('HGET', P .. 'conn:' .. C, 'status')
 if status ~= 'active' then return { 'paused' } end
 local free = minute_free(C)
 if free > 0 then return { 'wait', string.format('%d', free - now) } end
+local _, all, by_hand, _, ends = budget(C)
+if (redis.call('HGET', batch, 'by_hand') and by_hand or all) <= 0 then
+  return { 'wait', string.format('%d', ends - now) }
+end
 local n = redis.call('HINCRBY', batch, 'calls', 1)
 redis.call('ZADD', P .. 'minute:' .. C, now, token .. ':' .. n)
 redis.call('PEXPIRE', P .. 'minute:' .. C, 2 * MINUTE_MS)

@@ -1,11 +1,22 @@
 #!lua flags=allow-oom
 -- sweep: upkeep. Puts back lanes that are missing from the due set (there must be none), trims the
 -- connection logs and the lists of exported orders, and sets how long orders at rest are kept.
--- ARGV: 1 ms for which nobody else sweeps  2 retention ms  3 log ms
+-- ARGV: 1 ms for which nobody else sweeps  2 retention ms  3 log ms  4 percent of a day's calls kept for
+--   exports by hand  5 ms that a batch lingers at most
 -- Returns {did 0|1, repairs}.
 -- Sent twice: the second finds the lock.
 if not redis.call('SET', P .. 'sweep', '1', 'NX', 'PX', ARGV[1]) then return { 0, 0 } end
-redis.call('SET', P .. 'retention', ARGV[2])
+redis.call('HSET', P .. 'options', 'retention', ARGV[2], 'reserve', ARGV[4], 'linger_max', ARGV[5])
+
+-- Above 90 % of maxmemory the door is closed (503), while the backlog drains.
+local memory = redis.call('INFO', 'memory')
+local used, max = tonumber(memory:match('used_memory:(%d+)')), tonumber(memory:match('maxmemory:(%d+)'))
+if max > 0 and used > 0.9 * max then
+  redis.call('SET', P .. 'full', '1', 'PX', 60000)
+else
+  redis.call('DEL', P .. 'full')
+end
+
 local repairs = 0
 for _, C in ipairs(redis.call('SMEMBERS', P .. 'conns')) do
   local before = redis.call('ZSCORE', P .. 'due', C)

@@ -230,7 +230,7 @@ static enum work_next take_permit(struct work *w, const struct job_call *call)
         w->day_left = -1;
         if (permit == JOB_GO)
             return WORK_GO;
-        w->again_ms = permit == JOB_WAIT ? wait_ms : 0;
+        w->again_ms = 0; /* the queue knows when the connection may call again */
         if (permit == JOB_PAUSED || wait_ms > PERMIT_WAIT_MS ||
             w->lease->until_ms - job_now_ms() < wait_ms + NAP_MS || !wait_for_room(w, wait_ms))
             return WORK_HAND_BACK;

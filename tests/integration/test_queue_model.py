@@ -35,7 +35,14 @@ class Queue:
         for c in CONNECTIONS:
             self.redis("SADD", PREFIX + "conns", c)
             self.redis("HSET", f"{PREFIX}conn:{c}", "status", "active", "tenant", "T" + c)
+            self.budget(c, 5000)
             self.redis("HSET", f"{PREFIX}store:shopify/{c}", "version", "1", "connection", c)
+
+    def budget(self, c, left, of=5000, hours=24.0):
+        """What is left of a day's calls, HOURS before it ends."""
+        seconds, _ = self.redis("TIME")
+        self.redis("HSET", f"{PREFIX}conn:{c}", "day_left", left, "day_max", of, "day_end",
+                   int(int(seconds) * 1000 + hours * 3600000))
 
     def ingest(self, order, decision="Epaid", stamp="1", delivery="", body=b"x", in_xero=None, part="order",
                unusable="", on="1"):
@@ -69,9 +76,9 @@ class Lease:
         self.age, self.look_up = int(text[6]), text[7] == "1"
         self.orders = {row[i].decode(): row[i + 1].decode() for i in range(8, len(row), 2)}
 
-    def permit(self, key="", meta="", updates=(), answered=False, call=True):
+    def permit(self, key="", meta="", updates=(), answered=False, call=True, said=-1):
         flat = [x for u in updates for x in (u[0], u[1], "S", u[2])]
-        row = self.queue.run("permit", self.c, self.token, 60000, int(answered), -1, int(call), "invoices",
+        row = self.queue.run("permit", self.c, self.token, 60000, int(answered), said, int(call), "invoices",
                              "bytes", key, meta, len(updates), *flat)
         return row[0].decode()
 
@@ -203,7 +210,7 @@ class World:
 
     def audit(self):
         assert self.q.redis("DEL", PREFIX + "sweep") == 0
-        assert self.q.run("sweep", "1", "1000000", "1000000") == [1, 0], "the sweep had to repair"
+        assert self.q.run("sweep", "1", "1000000", "1000000", "5", "900000") == [1, 0], "the sweep had to repair"
         for order in self.wanted:
             record = self.q.record(order)
             assert record["st"] == "done", (order, record)
@@ -525,3 +532,104 @@ def test_a_withdrawn_order_is_no_longer_one_by_hand(queue):
     queue.run("resync", "acme", "sam", "shopify/acme/001")
     queue.ingest("shopify/acme/001", "Wtest_order", "2")
     assert {"byhand", "ff"} & queue.record("shopify/acme/001").keys() == set()
+
+
+# ---- the day's budget ----
+
+def test_one_call_at_a_time_until_xero_has_said_what_is_left(queue):
+    queue.redis("HDEL", PREFIX + "conn:acme", "day_left", "day_max", "day_end")
+    for i in range(3):
+        queue.ingest(f"shopify/acme/00{i}")
+    lease = queue.lease(1)
+    assert queue.lease(1) is None
+    lease.permit(said=4000)
+    assert queue.lease(1)
+
+
+def test_the_budget_is_xeros_newest_word_less_the_permits_since(queue):
+    queue.ingest("shopify/acme/001")
+    lease = queue.lease()
+    lease.permit(said=700)
+    assert queue.redis("HGET", PREFIX + "conn:acme", "day_left") == b"699"
+    lease.permit()
+    assert queue.redis("HGET", PREFIX + "conn:acme", "day_left") == b"698"
+    lease.permit(said=650)
+    assert queue.redis("HGET", PREFIX + "conn:acme", "day_left") == b"649"
+
+
+def test_with_plenty_left_a_single_order_leaves_at_once(queue):
+    queue.budget("acme", 4900)
+    queue.ingest("shopify/acme/001")
+    assert queue.lease()
+
+
+def test_ahead_of_its_hours_a_batch_lingers_and_a_full_one_does_not(queue):
+    queue.budget("acme", 1000, hours=20)
+    queue.ingest("shopify/acme/001")
+    assert queue.lease() is None
+    for i in range(49):
+        queue.ingest(f"shopify/acme/{100 + i}")
+    assert len(queue.lease().orders) == 50
+
+
+def test_a_batch_lingers_no_longer_than_the_longest(queue):
+    queue.redis("HSET", PREFIX + "options", "reserve", "5", "linger_max", "1")
+    queue.budget("acme", 1000, hours=20)
+    queue.ingest("shopify/acme/001")
+    wait_until(queue.lease, "the longest linger is over")
+
+
+def test_the_reserve_is_for_exports_by_hand(queue):
+    queue.ingest("shopify/acme/001")
+    queue.ingest("shopify/acme/002")
+    queue.lease(1).complete({"shopify/acme/001": "failed"})
+    queue.budget("acme", 250)
+    assert queue.lease() is None
+    queue.run("resync", "acme", "sam", "shopify/acme/001")
+    lease = queue.lease()
+    assert list(lease.orders) == ["shopify/acme/001"]
+    assert lease.permit("k") == "go"
+
+
+def test_a_batch_that_reaches_the_reserve_waits_for_the_new_day(queue):
+    queue.ingest("shopify/acme/001")
+    lease = queue.lease()
+    assert lease.permit(said=250) == "wait"
+    lease.complete({"shopify/acme/001": "again"})
+    assert queue.lease() is None
+
+
+def test_a_figure_that_jumps_up_begins_a_new_day(queue):
+    queue.budget("acme", 100, hours=3)
+    queue.redis("HSET", PREFIX + "options", "reserve", "0", "linger_max", "0")
+    queue.ingest("shopify/acme/001")
+    lease = queue.lease()
+    assert lease.permit(said=5000) == "go"
+    ends = int(queue.redis("HGET", PREFIX + "conn:acme", "day_end"))
+    assert ends - int(queue.redis("TIME")[0]) * 1000 > 23 * 3600000
+
+
+def test_a_nearly_full_redis_closes_the_door_and_drains(queue, redis):
+    queue.ingest("shopify/acme/001")
+    redis.call("SET", "ballast", b"x" * 20000000)
+    used = int(redis.call("INFO", "memory").split(b"used_memory:")[1].split()[0])
+    redis.call("CONFIG", "SET", "maxmemory", int(used * 1.05))
+    queue.run("sweep", "1", "1000000", "1000000", "5", "900000")
+    assert queue.ingest("shopify/acme/002") == ["full"]
+    queue.lease().complete({"shopify/acme/001": "done"})
+    redis.call("CONFIG", "SET", "maxmemory", 0)
+    redis.call("DEL", PREFIX + "sweep")
+    queue.run("sweep", "1", "1000000", "1000000", "5", "900000")
+    assert queue.ingest("shopify/acme/002")[0] == "queued"
+
+
+def test_a_full_redis_refuses_new_orders_and_lets_the_waiting_ones_drain(queue, redis):
+    queue.ingest("shopify/acme/001")
+    redis.call("CONFIG", "SET", "maxmemory", 1)
+    with pytest.raises(RedisError, match="OOM"):
+        queue.ingest("shopify/acme/002")
+    lease = queue.lease()
+    assert lease.permit("k") == "go"
+    assert lease.complete({"shopify/acme/001": "done"}) == 0
+    redis.call("CONFIG", "SET", "maxmemory", 0)
+    assert redis.call("EXISTS", PREFIX + "order:shopify/acme/002") == 0
