@@ -68,10 +68,9 @@ static const struct var vars[] = {
     PLAIN("LH_OPS_LISTEN", ops_listen, ADDRESS, BOTH, "0.0.0.0:9090",
           "Where health, metrics and scale answer."),
     {"LH_REDIS_URL", AT(redis_url), REDIS_URL, BOTH, 0, true, 0, 0, "redis://127.0.0.1:6379", NULL,
-     "redis://[user:password@]host:port[/db], unix://path or "
-     "redis+sentinel://host:port,.../name."},
-    NUMBER("LH_REDIS_MIN_REPLICAS", redis_min_replicas, BOTH, 0, 5, "0",
-           "Replicas that must have a change before it is answered."),
+     "redis://[user:password@]host[:port] or unix://path."},
+    NUMBER("LH_REDIS_MIN_REPLICAS", redis_min_replicas, BOTH, 0, 0, "0",
+           "Replicas that must have a change before it is answered. Not supported yet."),
     NUMBER("LH_REDIS_UNSAFE", redis_unsafe, BOTH, 0, 1, "0",
            "1: run although Redis may lose or evict data."),
     SECRET("LH_HOOK_KEY", hook_key, KEY, BOTH, BOTH,
@@ -204,7 +203,7 @@ static const char *check_root_url(struct str value)
 
 static const char *check_redis_url(struct str value)
 {
-    static const char *const schemes[] = {"redis://", "unix://", "redis+sentinel://"};
+    static const char *const schemes[] = {"redis://", "unix://"};
 
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
         struct str scheme = str_of(schemes[i]);
@@ -212,7 +211,7 @@ static const char *check_redis_url(struct str value)
         if (str_starts(value, scheme) && value.n > scheme.n)
             return NULL;
     }
-    return "must begin with redis://, unix:// or redis+sentinel://";
+    return "must begin with redis:// or unix://";
 }
 
 static const char *check_key(struct str value)
