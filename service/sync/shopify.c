@@ -584,9 +584,10 @@ static enum err read_payment(struct reader *r, const struct js_value *v, struct 
     t->id = read_part_id(r, v, "id");
     t->gateway = read_name(r, v, "gateway");
     read_day(v, "processed_at", "created_at", t->day);
+    if (t->id.n == 0) /* it would be told from others by nothing */
+        return err_set(r->info, ERR_MISSING, "A payment has no id.");
     if (!in_order_currency(r->o, v))
-        return err_set(r->info, ERR_CURRENCY, "A payment is not in the order's currency %s.",
-                       r->o->currency);
+        return err_set(r->info, ERR_CURRENCY, "A payment is not in %s.", r->o->currency);
     return need_amount(r, v, "amount", &t->amount);
 }
 
