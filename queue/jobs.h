@@ -199,6 +199,7 @@ struct job_upkeep {
     int64_t linger_max_s; /* a batch that is not full waits at most so long for more orders */
 };
 /* One pass of upkeep over at most 1,000 entries a kind; takes a lock, so any worker may call it as
- * often as it likes (*DID false: another had it). *REPAIRS: lanes found missing from the due set. */
+ * often as it likes (*DID false: another had it). *REPAIRS: lanes that were missing from the due
+ * set. */
 enum err job_sweep(struct rds *r, const struct job_upkeep *u, bool *did, int64_t *repairs,
                    struct errinfo *info) MUST_CHECK;

@@ -40,7 +40,7 @@ struct trl_walk {
  * even if all it gave has left the list since; what fails meanwhile is newer than the walk's start
  * and is not met. *COUNT 0: the end. For "all" in chunks. */
 enum err trl_failed_next(struct rds *r, struct str connection, const struct trl_filter *f,
-                         struct trl_walk *walk, size_t n, struct arena *arena, struct str *keys,
+                         struct trl_walk *at, size_t n, struct arena *arena, struct str *keys,
                          size_t *count, struct errinfo *info) MUST_CHECK;
 /* The same behind the row of order AFTER ({NULL,0}, or no longer on the list: from the start), for
  * who only reads: rows that fail again come up again. */
