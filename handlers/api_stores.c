@@ -17,7 +17,6 @@ static const char *const fields[] = {"connection", "settings", "mappings", "secr
 static void write_store(struct js_out *w, const struct set_store *s)
 {
     struct js_doc doc = {0};
-    struct errinfo info = {0};
 
     jw_begin_object(w);
     jw_kz(w, "platform", s->platform);
@@ -25,12 +24,12 @@ static void write_store(struct js_out *w, const struct set_store *s)
     jw_kz(w, "connection", s->connection);
     jw_kint(w, "version", s->version);
     jw_kz(w, "added_day", s->added_day);
-    if (js_parse(s->document, LIM_API_BODY, &doc, &info) == ERR_OK) {
-        jw_key(w, "settings");
-        jw_value(w, js_get(doc.root, "settings"));
-        jw_key(w, "mappings");
-        jw_value(w, js_get(doc.root, "mappings"));
-    }
+    if (!s->damaged)
+        err_ignore(js_parse(s->document, LIM_API_BODY, &doc, NULL), "shown as null, like damaged");
+    jw_key(w, "settings");
+    jw_value(w, js_get(doc.root, "settings"));
+    jw_key(w, "mappings");
+    jw_value(w, js_get(doc.root, "mappings"));
     js_free(&doc);
     jw_key(w, "secrets");
     jw_begin_object(w);
@@ -55,14 +54,14 @@ static void show(struct srv_res *res, const struct set_store *s)
 }
 
 /* Reads the store of KEY ("shopify/x") as it is now. */
-static enum err read_key(struct srv_env *env, struct srv_req *req, struct str key,
-                         struct set_store **out, struct errinfo *info)
+static enum err read_key(struct srv_req *req, struct str key, struct set_store **out,
+                         struct errinfo *info)
 {
     struct str rest = key, platform = str_split(&rest, '/');
     const char *p = arena_printf(req->arena, "%.*s", STR_FMT(platform));
     const char *id = arena_printf(req->arena, "%.*s", STR_FMT(rest));
 
-    return set_store_read(env->stores, req->redis, p, id, out, info);
+    return set_store_look(req->redis, p, id, out, info);
 }
 
 /* Whether CURSOR has the shape of a store's key. */
@@ -85,6 +84,7 @@ void api_stores(struct srv_env *env, struct srv_req *req, struct srv_res *res)
     struct js_out w;
     enum err e = ERR_OK;
 
+    (void)env;
     if (!api_limit(req, &limit, res))
         return;
     if (after.n > 0 && !is_key(after)) {
@@ -99,7 +99,7 @@ void api_stores(struct srv_env *env, struct srv_req *req, struct srv_res *res)
     for (size_t i = 0; i < n && e == ERR_OK; i++) {
         struct set_store *s = NULL;
 
-        e = read_key(env, req, keys[i], &s, &info);
+        e = read_key(req, keys[i], &s, &info);
         if (e == ERR_NOT_FOUND) {
             e = ERR_OK; /* deleted since it was listed */
         } else if (e == ERR_OK && !s->deleted &&
@@ -229,8 +229,9 @@ static enum err check_prefix(struct change *c, struct errinfo *info)
 
         if (str_eq(keys[i], str_of(own)))
             continue;
-        e = read_key(c->env, c->req, keys[i], &s, info);
-        if (e == ERR_OK && !s->deleted && strcmp(s->connection, c->write.connection) == 0 &&
+        e = read_key(c->req, keys[i], &s, info);
+        if (e == ERR_OK && !s->deleted && !s->damaged &&
+            strcmp(s->connection, c->write.connection) == 0 &&
             str_eq_nocase(s->options.invoice.prefix, mine))
             buf_printf(&others, "%s%s", others.n > 0 ? ", " : "", s->key);
         if (e == ERR_NOT_FOUND)
@@ -244,6 +245,17 @@ static enum err check_prefix(struct change *c, struct errinfo *info)
                      buf_z(&others));
     buf_free(&others);
     return e;
+}
+
+/* Lets the cache know at once what it would know within a second. */
+static void teach(struct srv_env *env, struct srv_req *req, const char *platform, const char *id)
+{
+    struct set_store *s = NULL;
+    struct errinfo info = {0};
+
+    err_ignore(set_store_read(env->stores, req->redis, platform, id, &s, &info),
+               "whoever needs the store reads it again");
+    set_store_put(s);
 }
 
 static void save(struct change *c)
@@ -262,8 +274,10 @@ static void save(struct change *c)
     c->write.who = c->req->who;
     if (e == ERR_OK)
         e = set_store_save(c->req->redis, c->env->hook_keys, &c->write, NULL, &info);
-    if (e == ERR_OK)
-        e = set_store_read(c->env->stores, c->req->redis, "shopify", c->id, &after, &info);
+    if (e == ERR_OK) {
+        teach(c->env, c->req, "shopify", c->id);
+        e = set_store_look(c->req->redis, "shopify", c->id, &after, &info);
+    }
     if (e == ERR_OK) {
         c->res->status = c->before ? 200 : 201;
         show(c->res, after);
@@ -292,7 +306,6 @@ static void change(struct change *c)
 static void remove_store(struct srv_env *env, struct srv_req *req, struct srv_res *res,
                          const char *platform, const char *id)
 {
-    struct set_store *gone = NULL;
     struct errinfo info = {0};
     enum err e = set_store_delete(req->redis, platform, id, req->who, &info);
 
@@ -301,9 +314,7 @@ static void remove_store(struct srv_env *env, struct srv_req *req, struct srv_re
         return;
     }
     res->status = 204;
-    err_ignore(set_store_read(env->stores, req->redis, platform, id, &gone, &info),
-               "only the cache is to learn of it; it would within a second");
-    set_store_put(gone);
+    teach(env, req, platform, id);
 }
 
 void api_store(struct srv_env *env, struct srv_req *req, struct srv_res *res)
@@ -325,7 +336,7 @@ void api_store(struct srv_env *env, struct srv_req *req, struct srv_res *res)
             srv_problem(res, 404, "Not Found", "There is no such store.");
         return;
     }
-    e = set_store_read(env->stores, req->redis, "shopify", c.id, &c.before, &info);
+    e = set_store_look(req->redis, "shopify", c.id, &c.before, &info);
     if (e == ERR_OK && c.before->deleted) {
         set_store_put(c.before);
         c.before = NULL;

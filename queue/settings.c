@@ -147,8 +147,8 @@ static enum err read_secrets(struct set_store *s, const struct cry_keys *keys,
     return e;
 }
 
-/* *OUT is left alone unless it is ERR_OK. */
-static enum err store_read(struct rds *r, const struct cry_keys *keys, const char *key,
+/* *OUT is left alone unless it is ERR_OK. LOOK: a document that cannot be read is no error. */
+static enum err store_read(struct rds *r, const struct cry_keys *keys, const char *key, bool look,
                            struct set_store **out, struct errinfo *info)
 {
     char redis_key[sizeof RDS_PREFIX + STORE_KEY + 8];
@@ -177,6 +177,12 @@ static enum err store_read(struct rds *r, const struct cry_keys *keys, const cha
         e = err_set(info, ERR_INTERNAL, "Store %s has no version in Redis.", key);
     if (e == ERR_OK && !s->deleted)
         e = read_document(s, rds_field(hash, "doc"), info);
+    if (e != ERR_OK && look) {
+        s->damaged = true;
+        s->options = (struct opt_store){0};
+        s->document = (struct str){NULL, 0};
+        e = ERR_OK;
+    }
     if (e == ERR_OK && !s->deleted)
         e = read_secrets(s, keys, hash, info);
 out:
@@ -378,7 +384,7 @@ static enum err get(struct set_cache *c, struct rds *r, const char *platform, co
         return ERR_OK;
     if (known_absent(c, key))
         return err_set(info, ERR_NOT_FOUND, "There is no store %s.", key);
-    enum err e = store_read(r, c->keys, key, &fresh, info);
+    enum err e = store_read(r, c->keys, key, false, &fresh, info);
     if (fresh)
         *out = cache_store(c, fresh, seen);
     else
@@ -418,7 +424,7 @@ enum err set_store_read(struct set_cache *c, struct rds *r, const char *platform
     *out = NULL;
     if (!store_key(platform, id, key))
         return err_set(info, ERR_NOT_FOUND, "There is no such store.");
-    e = store_read(r, c->keys, key, &fresh, info);
+    e = store_read(r, c->keys, key, false, &fresh, info);
     if (!fresh) {
         cache_miss(c, key, e == ERR_NOT_FOUND);
         return e;
@@ -426,6 +432,17 @@ enum err set_store_read(struct set_cache *c, struct rds *r, const char *platform
     forget_absent(c, key);
     *out = cache_store(c, fresh, ANY_VERSION);
     return ERR_OK;
+}
+
+enum err set_store_look(struct rds *r, const char *platform, const char *id, struct set_store **out,
+                        struct errinfo *info)
+{
+    char key[STORE_KEY];
+
+    *out = NULL;
+    if (!store_key(platform, id, key))
+        return err_set(info, ERR_NOT_FOUND, "There is no such store.");
+    return store_read(r, NULL, key, true, out, info);
 }
 
 /* ---- changing a store ---- */

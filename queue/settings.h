@@ -31,6 +31,7 @@ struct set_store {
     int64_t version;
     char added_day[11];
     bool deleted; /* a tombstone: known once, gone now */
+    bool damaged; /* from set_store_look alone: options and document are empty */
     struct opt_store options;
     struct str document;                 /* canonical settings and mappings JSON */
     struct str secret[SET_SECRET_COUNT]; /* opened; {NULL,0} = not set, or no key given */
@@ -57,10 +58,15 @@ enum err set_store_get(struct set_cache *c, struct rds *r, const char *platform,
  * if it has one already, else from Redis, at once (REFRESH's rest of a second is for strangers). */
 enum err set_store_renew(struct set_cache *c, struct rds *r, const char *platform, const char *id,
                          int64_t seen, struct set_store **out, struct errinfo *info) MUST_CHECK;
-/* The store as Redis has it now, whatever the cache knows, which learns of it: for what people see
- * and change. The errors of set_store_get. */
+/* The store as Redis has it now, whatever the cache knows, which learns of it. The errors of
+ * set_store_get. */
 enum err set_store_read(struct set_cache *c, struct rds *r, const char *platform, const char *id,
                         struct set_store **out, struct errinfo *info) MUST_CHECK;
+/* The store as Redis has it now, for what people see and change: without its secrets, and also if
+ * its settings cannot be read, so that one store's damage neither hides the others nor stands in the
+ * way of its own mending. The other errors of set_store_get. */
+enum err set_store_look(struct rds *r, const char *platform, const char *id, struct set_store **out,
+                        struct errinfo *info) MUST_CHECK;
 void set_store_put(struct set_store *s);
 
 /* What a store is to become. */
