@@ -340,20 +340,21 @@ static enum err load_orders(struct rds *r, struct job_lease *l, struct errinfo *
     return ERR_OK;
 }
 
-/* Head of lease.lua's answer: connection, settling, then the request; orders follow. */
-#define LEASE_HEAD 8
+/* Head of lease.lua's answer: poisoned orders, connection, settling, then the request; orders
+ * follow. */
+#define LEASE_HEAD 9
 
 static void read_lease(const struct rds_reply *v, struct job_lease *l)
 {
-    struct str connection = rds_text(rds_at(v, 0));
+    struct str connection = rds_text(rds_at(v, 1));
     snprintf(l->connection, sizeof l->connection, "%.*s", STR_FMT(connection));
-    l->settling = rds_int(rds_at(v, 1)) == 1;
-    l->req_kind = copy_text(&l->arena, rds_at(v, 2));
-    l->req_bytes = copy_text(&l->arena, rds_at(v, 3));
-    l->req_key = copy_text(&l->arena, rds_at(v, 4));
-    l->req_meta = copy_text(&l->arena, rds_at(v, 5));
-    l->req_age_ms = rds_int(rds_at(v, 6));
-    l->req_look_up = rds_int(rds_at(v, 7)) == 1;
+    l->settling = rds_int(rds_at(v, 2)) == 1;
+    l->req_kind = copy_text(&l->arena, rds_at(v, 3));
+    l->req_bytes = copy_text(&l->arena, rds_at(v, 4));
+    l->req_key = copy_text(&l->arena, rds_at(v, 5));
+    l->req_meta = copy_text(&l->arena, rds_at(v, 6));
+    l->req_age_ms = rds_int(rds_at(v, 7));
+    l->req_look_up = rds_int(rds_at(v, 8)) == 1;
     l->count = (rds_len(v) - LEASE_HEAD) / 2;
     l->orders = arena_array(&l->arena, l->count, sizeof *l->orders);
     for (size_t i = 0; i < l->count; i++) {
@@ -377,8 +378,9 @@ enum err job_lease(struct rds *r, int64_t lease_ms, int max, struct job_lease *o
     enum err e = rds_script(r, "lease", a.v, a.n, &reply, info);
     if (e != ERR_OK)
         goto out;
+    met_add(MET_POISON, rds_int(rds_at(reply, 0)), NULL, NULL, NULL);
     if (rds_len(reply) < LEASE_HEAD) {
-        int64_t wait = rds_int(rds_at(reply, 1));
+        int64_t wait = rds_int(rds_at(reply, 2));
         *wait_ms = wait < 5000 ? wait : 5000;
         e = ERR_NOT_FOUND;
         goto out;
@@ -564,6 +566,44 @@ enum err job_dismiss(struct rds *r, const char *connection, const struct str *ke
         *moved = rds_int(reply);
     rds_free(reply);
     arena_free(&arena);
+    return e;
+}
+
+static enum err refuse_export(struct str word, struct errinfo *info)
+{
+    if (str_eq(word, STR("unknown")))
+        return err_set(info, ERR_NOT_FOUND,
+                       "No message about this order has ever arrived. Check its number; then save "
+                       "the order once in the shop, so that it is sent, and export it again.");
+    if (str_eq(word, STR("gone")))
+        return err_set(info, ERR_NOT_FOUND,
+                       "The order's data is no longer stored. Save the order once in the shop, so "
+                       "that it is sent again; then export it.");
+    return err_set(info, ERR_NOT_FOUND,
+                   "The order's store was removed. Set the store up again, then export the order.");
+}
+
+enum err job_export(struct rds *r, const char *order_key, const char *who,
+                    char connection[LIM_CONN_NAME + 1], struct errinfo *info)
+{
+    struct str key = str_of(order_key), platform, store, id;
+    struct rds_reply *reply = NULL;
+
+    if (!job_order_key_split(key, &platform, &store, &id))
+        return refuse_export(STR("unknown"), info);
+    struct str store_key = {key.p, key.n - id.n - 1};
+    struct str argv[] = {key, store_key, str_of(who)};
+    enum err e = rds_script(r, "export", argv, 3, &reply, info);
+    struct str word = rds_text(rds_at(reply, 0));
+    snprintf(connection, LIM_CONN_NAME + 1, "%.*s", STR_FMT(rds_text(rds_at(reply, 1))));
+    if (e == ERR_OK && str_eq(word, STR("leased")))
+        e = err_set(info, ERR_CONFLICT,
+                    "The order is being exported at this moment. Look again in a few seconds.");
+    else if (e == ERR_OK && connection[0] && !str_eq(word, STR("ok")))
+        e = refuse_state(connection, word, info);
+    else if (e == ERR_OK && !connection[0])
+        e = refuse_export(word, info);
+    rds_free(reply);
     return e;
 }
 

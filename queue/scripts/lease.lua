@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
 -- lease: takes the next lane that may act and up to N of its orders.
 -- ARGV: 1 token  2 lease ms  3 N
--- Returns {connection, settling 0|1, kind, bytes, key, meta, age ms, look up 0|1, order, revision, ...}
--- or {'', ms until there may be something}.
+-- Returns {orders failed as poison, connection, settling 0|1, kind, bytes, key, meta, age ms, look up 0|1,
+-- order, revision, ...} or {orders failed as poison, '', ms until there may be something}.
 -- Sent twice (the first answer was lost): the first lease dies unused and its orders come back. Its
 -- lane is passed over, so that the same token never stands for two batches of one connection.
 local token, lease_ms, N = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local LOOK = 20 -- lanes looked at in one call; the others keep their place
 local POISON = 3
+local poisoned = 0
 
 -- CALLED: a call's answer is missing, so whoever exports the order next has to look first.
 local function poison(C, O, called)
@@ -34,6 +35,7 @@ local function suspect(C, list, called)
     return false
   end
   poison(C, list[1][1], called)
+  poisoned = poisoned + 1
   return true
 end
 
@@ -132,8 +134,9 @@ for _, C in ipairs(redis.call('ZRANGE', P .. 'due', '-inf', now, 'BYSCORE', 'LIM
   local at = relane(C)
   if out then
     if at and at <= now then ring() end
+    table.insert(out, 1, poisoned)
     return out
   end
 end
 local at = first(P .. 'due')
-return { '', at and string.format('%d', math.max(1, at - now)) or '5000' }
+return { poisoned, '', at and string.format('%d', math.max(1, at - now)) or '5000' }

@@ -55,7 +55,8 @@ class Queue:
     def lease(self, n=50, ms=60000, token=None):
         token = token or uuid.uuid4().hex
         row = self.run("lease", token, ms, n)
-        return None if not row[0] else Lease(self, token, row)
+        self.poisoned = row[0]
+        return None if not row[1] else Lease(self, token, row[1:])
 
     def kill(self, lease):
         """The worker is gone: its lease's time is over."""
@@ -366,8 +367,10 @@ def test_a_second_death_while_settling_comes_back_in_halves_that_are_only_looked
 def test_an_order_that_kills_its_workers_is_found_and_fails_alone(queue):
     for i in range(8):
         queue.ingest(f"shopify/acme/00{i}")
+    poisoned = 0
     for _ in range(60):
         lease = queue.lease()
+        poisoned += queue.poisoned
         if not lease:
             break
         if "shopify/acme/005" in lease.orders:
@@ -376,6 +379,7 @@ def test_an_order_that_kills_its_workers_is_found_and_fails_alone(queue):
             lease.complete({o: "done" for o in lease.orders})
     states = {i: queue.record(f"shopify/acme/00{i}")["st"] for i in range(8)}
     assert states == {i: "failed" if i == 5 else "done" for i in range(8)}
+    assert poisoned == 1
 
 
 def test_at_most_five_leases_of_one_connection_live_at_once(queue):

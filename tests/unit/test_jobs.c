@@ -2,7 +2,9 @@
 
 #include "tests/unit/redis_fixture.h"
 
+#include "queue/scripts.h"
 #include "service/base/json.h"
+#include "service/base/limits.h"
 
 #define ORDER "shopify/x/1"
 
@@ -223,6 +225,23 @@ static void test_a_long_failure_stays_short_enough_to_be_shown(void **state)
     x_free(long_text);
 }
 
+/* The numbers that the scripts go by are those that the rest of the program knows. */
+static void test_scripts_keep_the_limits(void **state)
+{
+    char limits[128], trail[64], deliveries[64];
+
+    (void)state;
+    snprintf(limits, sizeof limits, "IN_FLIGHT, MINUTE, MINUTE_MS = %d, %d, %d\n",
+             LIM_XERO_INFLIGHT, LIM_XERO_MINUTE, LIM_XERO_MINUTE_MS);
+    snprintf(trail, sizeof trail, "'trail:' .. O, 0, %d)", LIM_TRAIL - 1);
+    snprintf(deliveries, sizeof deliveries, ":sub(-%d))", LIM_DELIVERIES * 8);
+    for (const struct script *s = lua_scripts; s->name; s++) {
+        assert_non_null(strstr(s->text, limits));
+        assert_non_null(strstr(s->text, trail));
+        assert_true(strcmp(s->name, "ingest") != 0 || strstr(s->text, deliveries));
+    }
+}
+
 static void test_connections_pause_and_resume(void **state)
 {
     struct errinfo info = {0};
@@ -250,6 +269,7 @@ int main(void)
                                fresh),
         cmocka_unit_test_setup(test_a_failed_row_is_json_whatever_it_has_to_say, fresh),
         cmocka_unit_test_setup(test_a_long_failure_stays_short_enough_to_be_shown, fresh),
+        cmocka_unit_test(test_scripts_keep_the_limits),
         cmocka_unit_test_setup(test_connections_pause_and_resume, fresh),
     };
 
