@@ -13,8 +13,8 @@
  * stand in its bucket only, so that a hit is one hash, one lock and a few comparisons. A bucket's
  * clock hand throws out what was not used since it last came by. Stores are read from Redis outside
  * any lock; of two readers the one with the newer version wins, unless Redis itself has gone back
- * (a failover, a restored copy) and says that the cached version is not its own. Ids that Redis does not know stand
- * in a table apart, so that strangers cannot drive out stores. */
+ * (a failover, a restored copy) and says that the cached version is not its own. Ids that Redis
+ * does not know stand in a table apart, so that strangers cannot drive out stores. */
 #define WAYS 8
 #define ABSENT 256
 #define REST_MS 1000 /* between two readings that strangers can cause, for one store */

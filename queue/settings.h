@@ -63,8 +63,8 @@ enum err set_store_renew(struct set_cache *c, struct rds *r, const char *platfor
 enum err set_store_read(struct set_cache *c, struct rds *r, const char *platform, const char *id,
                         struct set_store **out, struct errinfo *info) MUST_CHECK;
 /* The store as Redis has it now, for what people see and change: without its secrets, and also if
- * its settings cannot be read, so that one store's damage neither hides the others nor stands in the
- * way of its own mending. The other errors of set_store_get. */
+ * its settings cannot be read, so that one store's damage neither hides the others nor stands in
+ * the way of its own mending. The other errors of set_store_get. */
 enum err set_store_look(struct rds *r, const char *platform, const char *id, struct set_store **out,
                         struct errinfo *info) MUST_CHECK;
 void set_store_put(struct set_store *s);
@@ -126,9 +126,9 @@ struct set_conn_write {
     const char *who;
 };
 /* Creates or replaces; status stays as it is (after an uninstall it begins anew). ERR_CONFLICT:
- * another tenant than before without FORCE, or while orders are leased; ERR_MISSING: a client_id that is new without its
- * secret, or a secret without a client_id; ERR_RANGE: not a connection's name. An error after which
- * the connection is stored and only its secret is not yet with a worker is mended by the same call
- * again. *CREATED may be NULL. */
+ * another tenant than before without FORCE, or while orders are leased; ERR_MISSING: a client_id
+ * that is new without its secret, or a secret without a client_id; ERR_RANGE: not a connection's
+ * name. An error after which the connection is stored and only its secret is not yet with a worker
+ * is mended by the same call again. *CREATED may be NULL. */
 enum err set_conn_save(struct rds *r, const struct cry_keys *keys, const struct set_conn_write *w,
                        bool *created, struct errinfo *info) MUST_CHECK;

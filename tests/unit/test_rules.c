@@ -237,9 +237,11 @@ static void every_row_of_the_table_is_decided_as_it_says(void **state)
     }
     fclose(file);
     assert_true(found >= 100);
-    /* Every reason of the rules has its row; the last two are given by others. */
+    /* Every reason of the rules has its row; these are given by others. */
+    seen[CAT_DELETED_IN_SHOP] = seen[CAT_UNUSABLE] = seen[CAT_STORE_DELETED] = true;
+    seen[CAT_DISMISSED] = true;
     for (int r = 0; r < CAT_REASON_COUNT; r++) {
-        if (!seen[r] && r != CAT_DELETED_IN_SHOP && r != CAT_UNUSABLE && r != CAT_STORE_DELETED)
+        if (!seen[r])
             fail_msg("no row of the table ends in %s", cat_reason_code((enum cat_reason)r));
     }
 }
