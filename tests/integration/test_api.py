@@ -848,7 +848,7 @@ def test_answers_are_not_kept_and_not_guessed_at(desk):
 
 
 def test_calls_are_503_while_redis_is_away_and_go_on_afterwards(own_stack):
-    stack = own_stack(worker=False)
+    stack = own_stack(worker=False, LH_DRAIN=1)
     s = lib.Shop(stack)
     stack.redis.stop()
     for method, path, body in (("GET", "/stores", None), ("GET", f"/connections/{s.connection}", None),

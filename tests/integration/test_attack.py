@@ -104,13 +104,13 @@ def test_no_secret_stands_in_redis_in_clear_or_merely_encoded(target, api):
 def test_a_sealed_secret_moved_to_another_store_opens_nothing_and_hides_no_other_store(own_stack):
     """Sealed texts are bound to their place: whoever writes to Redis cannot make one store's secret another's. And
     what cannot be opened is one store's trouble, which its PUT or DELETE mends."""
-    target = own_stack(worker=False)
+    target = own_stack(worker=False, LH_DRAIN=1)
+    fresh = target.start_receiver()  # has no store in memory yet
     known, victim = lib.Shop(target, secrets={"webhook": "secret-the-thief-knows"}), lib.Shop(target)
     call, api = target.redis.call, target.receiver.api
     key = f"{lib.PREFIX}store:shopify/{victim.domain}"
     for sealed in (call("HGET", f"{lib.PREFIX}store:shopify/{known.domain}", "secret:webhook"), b"not-sealed-at-all"):
         call("HSET", key, "secret:webhook", sealed)
-        fresh = target.start_receiver()
         for secret in ("secret-the-thief-knows", "not-sealed-at-all"):
             assert fresh.send(victim.domain, "orders/paid", order("paid"), secret=secret)[0] == 503
         assert known.send("orders/paid", order("paid"), secret="secret-the-thief-knows")[0] == 200
@@ -292,13 +292,13 @@ def test_nobody_uploads_before_showing_a_token(target):
     assert statuses(answer) == [401]
 
 
-def test_three_hundred_idle_connections_do_not_stop_the_honest(target, store):
+def test_more_idle_connections_than_threads_do_not_stop_the_honest(target, store):
     s = store()
-    for address in (target.receiver.hooks, target.receiver.api_address):
+    for address, count in ((target.receiver.hooks, 150), (target.receiver.api_address, 80)):
         host, port = address.split(":")
         idle = []
         try:
-            for i in range(300):
+            for i in range(count):
                 idle.append(socket.create_connection((host, int(port)), timeout=lib.DEADLINE))
                 if i % 3 == 0:
                     idle[-1].sendall(b"POST /webhooks/shopify HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
