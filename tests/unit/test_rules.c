@@ -237,11 +237,9 @@ static void every_row_of_the_table_is_decided_as_it_says(void **state)
     }
     fclose(file);
     assert_true(found >= 100);
-    /* Every reason of the rules has its row; these are given by others. */
-    seen[CAT_DELETED_IN_SHOP] = seen[CAT_UNUSABLE] = seen[CAT_STORE_DELETED] = true;
-    seen[CAT_DISMISSED] = true;
+    /* Every reason of the rules has its row; those behind the last of them are given by others. */
     for (int r = 0; r < CAT_REASON_COUNT; r++) {
-        if (!seen[r])
+        if (!seen[r] && r < CAT_DELETED_IN_SHOP)
             fail_msg("no row of the table ends in %s", cat_reason_code((enum cat_reason)r));
     }
 }
