@@ -111,7 +111,7 @@ class Process:
     def events(self, event=None):
         """The JSON lines of the log, those of EVENT only if it is named."""
         lines = []
-        for line in self.log().splitlines():
+        for line in self.log().split("\n"):  # a JSON line may hold other line ends
             try:
                 row = json.loads(line)
             except ValueError:
@@ -184,11 +184,11 @@ class Redis:
         argv = ["redis-server", "--port", "0", "--unixsocket", self.path, "--dir", self.folder]
         for key, value in self.config.items():
             argv += [f"--{key}", value]
+        for user, rules in ACL_USERS:
+            argv += ["--user", user, "on", f">{user}-password", *rules.split()]
         self.process = Process(argv, self.folder, "redis")
         wait_until(self.answers, "redis-server answers")
         self.call = Resp(self.path)
-        for user, rules in ACL_USERS:
-            self.call("ACL", "SETUSER", user, "on", f">{user}-password", *rules.split())
 
     def url_for(self, user):
         """The address with which a program logs in as the restricted user that is shipped for it."""
@@ -272,7 +272,7 @@ def program_env(redis_url, sim_url, **more):
         "LH_ADMIN_TOKEN": f"ada:{ADMIN}", "LH_SUPPORT_TOKEN": f"sam:{SUPPORT}",
         "LH_LISTEN": "127.0.0.1:0", "LH_API_LISTEN": "127.0.0.1:0", "LH_OPS_LISTEN": "127.0.0.1:0",
         "LH_XERO_API_URL": sim_url, "LH_XERO_IDENTITY_URL": sim_url, "LH_XERO_LOGIN_URL": sim_url,
-        "LH_THREADS": "48", "LH_ACTIVE": "24", "LH_WORKERS": "3", "LH_LOG_LEVEL": "debug"})
+        "LH_THREADS": "48", "LH_ACTIVE": "24", "LH_WORKERS": "3", "LH_DRAIN": "5", "LH_LOG_LEVEL": "debug"})
     env.update({k: str(v) for k, v in more.items()})
     return env
 
@@ -336,12 +336,12 @@ DEFAULT_MAPPINGS = {
 class Shop:
     """One store on one connection of its own, with a tenant of its own in the simulator."""
 
-    def __init__(self, stack, settings=None, mappings=None, name=None, secrets=None):
-        mark = uuid.uuid4().hex[:10]
+    def __init__(self, stack, settings=None, mappings=None, name=None, secrets=None, mark=None):
+        mark = mark or uuid.uuid4().hex[:10]
         self.stack = stack
         self.domain = name or f"shop-{mark}.myshopify.com"
         self.connection = f"conn-{mark}"
-        self.tenant = str(uuid.uuid4())
+        self.tenant = str(uuid.uuid5(uuid.NAMESPACE_URL, mark))
         stack.sim.add_client(f"id-{mark}", f"secret-{mark}", self.tenant, f"Company {mark}")
         status, answer = stack.receiver.api("PUT", f"/connections/{self.connection}", {
             "tenant": self.tenant, "grant": "client_credentials", "client_id": f"id-{mark}",
