@@ -105,7 +105,8 @@ $(B)/console_files.c: $(CONSOLE) $(wildcard handlers/console) Makefile
 	@{ echo '#include "handlers/console_files.h"'; t='const struct console_file console_files[] = {'; \
 	i=0; for f in $(CONSOLE); do i=$$((i + 1)); \
 	    case $$f in *.html) y='text/html; charset=utf-8';; *.css) y='text/css; charset=utf-8';; \
-	    *.js) y='text/javascript; charset=utf-8';; *.svg) y=image/svg+xml;; *.png) y=image/png;; \
+	    *.js) y='text/javascript; charset=utf-8';; *.json) y=application/json;; \
+	    *.svg) y=image/svg+xml;; *.png) y=image/png;; \
 	    *) echo "console: no type for $$f" >&2; exit 1;; esac; \
 	    echo "static const unsigned char bytes_$$i[] = {"; $(call BYTES,u1,$$f); echo '0};'; \
 	    t="$$t{\"/$${f##*/}\", \"$$y\", bytes_$$i, sizeof(bytes_$$i) - 1,"; \

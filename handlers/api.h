@@ -1,7 +1,7 @@
 /*
  * api: what the REST calls have in common: reading a JSON body and naming its unknown fields, the
  * answers for what was wrong with it, and the status that an error of the layers below becomes. The
- * calls themselves are in api_stores, api_connections and api_failed.
+ * calls themselves are in api_stores, api_connections, api_failed, api_queue and api_orders.
  * No state: any thread.
  */
 #pragma once
@@ -26,6 +26,11 @@ void api_refuse(struct srv_res *res, struct arena *arena, const char *field, con
 void api_error(struct srv_res *res, enum err e, const struct errinfo *info);
 /* The query's LIMIT, LIM_PAGE without one. False: RES is a 422. */
 bool api_limit(const struct srv_req *req, int64_t *limit, struct srv_res *res) MUST_CHECK;
+/* The query's WAIT in seconds, 0 without one. False: RES is a 422. */
+bool api_wait(const struct srv_req *req, int64_t *wait_s, struct srv_res *res) MUST_CHECK;
+/* Waits at most WAIT_S for an order that was made ready just now, and answers what became of it. */
+void api_export_answer(struct srv_env *env, struct srv_req *req, struct srv_res *res,
+                       struct str connection, struct str order, int64_t wait_s);
 /* Key and RFC 3339 text of Unix SECONDS; null for 0. */
 void api_time(struct js_out *w, const char *key, int64_t seconds);
 /* A member's text copied into ARENA as a C string; NULL if it is absent, null, not a string, or

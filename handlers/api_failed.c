@@ -270,7 +270,7 @@ enum outcome { OUTCOME_WAITING, OUTCOME_EXPORTED, OUTCOME_FAILED };
 
 struct result {
     enum outcome outcome;
-    bool off_list; /* failed, because it neither waits nor has been exported */
+    const char *why; /* failed without a row on the failed list; a sentence */
     struct str name, number;
     struct str row; /* of the failed list, JSON */
 };
@@ -306,6 +306,9 @@ static void learn(struct bulk *b, const struct rds_reply *record, const struct r
     if (str_eq(st, STR("failed"))) {
         r->outcome = OUTCOME_FAILED;
         r->row = arena_str(b->req->arena, rds_text(row));
+    } else if (str_eq(st, STR("done")) && rds_text(rds_at(record, 2)).n == 0) {
+        r->outcome = OUTCOME_FAILED;
+        r->why = cat_reason_sentence(CAT_NOTHING_TO_EXPORT);
     } else if (str_eq(st, STR("done"))) {
         r->outcome = OUTCOME_EXPORTED;
         if (js_parse(rds_text(rds_at(record, 2)), LIM_API_BODY, &invoice, NULL) == ERR_OK &&
@@ -314,7 +317,7 @@ static void learn(struct bulk *b, const struct rds_reply *record, const struct r
         js_free(&invoice);
     } else if (!str_eq(st, STR("waiting")) && !str_eq(st, STR("leased"))) {
         r->outcome = OUTCOME_FAILED;
-        r->off_list = true;
+        r->why = "It is not on the failed list any more and does not wait either.";
     }
 }
 
@@ -369,12 +372,15 @@ static void write_result(struct bulk *b, struct js_out *w, size_t i, const struc
     else
         jw_null(w);
     jw_key(w, "export_error");
-    if (errors)
+    if (r->why) {
+        jw_begin_array(w);
+        jw_z(w, r->why);
+        jw_end_array(w);
+    } else if (errors) {
         jw_value(w, errors);
-    else if (r->off_list)
-        jw_raw(w, STR("[\"It is not on the failed list any more and does not wait either.\"]"));
-    else
+    } else {
         jw_null(w);
+    }
     jw_key(w, "action_required");
     if (rows)
         jw_begin_array(w);
@@ -445,15 +451,24 @@ static void report(struct bulk *b, int64_t wait_s, int64_t moved)
 
 /* ---- the calls ---- */
 
-static bool read_wait(struct bulk *b, int64_t *wait_s)
+bool api_wait(const struct srv_req *req, int64_t *wait_s, struct srv_res *res)
 {
-    struct str text = srv_query(b->req, "wait");
+    struct str text = srv_query(req, "wait");
 
     *wait_s = 0;
     if (!text.p || (str_int64(text, wait_s) && *wait_s >= 0 && *wait_s <= WAIT_MAX_S))
         return true;
-    api_refuse(b->res, b->req->arena, "wait", "must be a whole number of seconds from 0 to 30");
+    api_refuse(res, req->arena, "wait", "must be a whole number of seconds from 0 to 30");
     return false;
+}
+
+void api_export_answer(struct srv_env *env, struct srv_req *req, struct srv_res *res,
+                       struct str connection, struct str order, int64_t wait_s)
+{
+    struct bulk b = {.env = env, .req = req, .res = res};
+
+    pick(&b, connection, order);
+    report(&b, wait_s, 1);
 }
 
 static void export_again(struct bulk *b, bool one)
@@ -461,7 +476,7 @@ static void export_again(struct bulk *b, bool one)
     int64_t wait_s = 0, moved = 0;
     enum err e = ERR_OK;
 
-    if (!read_wait(b, &wait_s))
+    if (!api_wait(b->req, &wait_s, b->res))
         return;
     e = check_connections(b);
     if (e == ERR_OK)

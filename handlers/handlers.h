@@ -64,10 +64,11 @@ srv_handler hook_shopify;
 
 /* api: everything under /api/v1; routes inside by api_routes */
 srv_handler api_stores, api_store, api_connections, api_connection, api_connection_verb, api_failed,
-    api_failed_export, api_failed_one;
+    api_failed_export, api_failed_one, api_failed_groups, api_queue, api_synced, api_log,
+    api_catalogue, api_task, api_orders, api_order, api_order_export;
 
-/* pages: / , health, readiness, metrics */
-srv_handler page_home, page_healthz, page_readyz, page_metrics;
+/* pages: / , the API's description, health, readiness, metrics */
+srv_handler page_home, page_openapi, page_healthz, page_readyz, page_metrics;
 
 /* An application/problem+json answer (RFC 9457): TITLE names the kind, DETAIL says what, where and
  * what to do. For handlers and server alike. */

@@ -13,15 +13,13 @@
 /* A healthy Redis gives a connection at once: the pool has room for more than all requests. */
 #define READY_WAIT_MS 500
 
-void page_home(struct srv_env *env, struct srv_req *req, struct srv_res *res)
+/* One of the console's files. */
+static void serve_file(struct srv_req *req, struct srv_res *res, struct str wanted)
 {
     const struct console_file *file = console_files;
-    struct str wanted = req->path, known = srv_header(req, "If-None-Match");
+    struct str known = srv_header(req, "If-None-Match");
     const char *tag = NULL;
 
-    (void)env;
-    if (str_eq(wanted, STR("/")))
-        wanted = STR("/index.html");
     while (file->path && !str_eq(str_of(file->path), wanted))
         file++;
     if (!file->path) {
@@ -37,6 +35,18 @@ void page_home(struct srv_env *env, struct srv_req *req, struct srv_res *res)
         res->status = 304;
     else
         buf_add(&res->body, file->bytes, file->size);
+}
+
+void page_home(struct srv_env *env, struct srv_req *req, struct srv_res *res)
+{
+    (void)env;
+    serve_file(req, res, str_eq(req->path, STR("/")) ? STR("/index.html") : req->path);
+}
+
+void page_openapi(struct srv_env *env, struct srv_req *req, struct srv_res *res)
+{
+    (void)env;
+    serve_file(req, res, STR("/openapi.json"));
 }
 
 void page_healthz(struct srv_env *env, struct srv_req *req, struct srv_res *res)

@@ -569,6 +569,44 @@ enum err job_dismiss(struct rds *r, const char *connection, const struct str *ke
     return e;
 }
 
+static enum err refuse_export(struct str word, struct errinfo *info)
+{
+    if (str_eq(word, STR("unknown")))
+        return err_set(info, ERR_NOT_FOUND,
+                       "No message about this order has ever arrived. Check its number; then save "
+                       "the order once in the shop, so that it is sent, and export it again.");
+    if (str_eq(word, STR("gone")))
+        return err_set(info, ERR_NOT_FOUND,
+                       "The order's data is no longer stored. Save the order once in the shop, so "
+                       "that it is sent again; then export it.");
+    return err_set(info, ERR_NOT_FOUND,
+                   "The order's store was removed. Set the store up again, then export the order.");
+}
+
+enum err job_export(struct rds *r, const char *order_key, const char *who,
+                    char connection[LIM_CONN_NAME + 1], struct errinfo *info)
+{
+    struct str key = str_of(order_key), platform, store, id;
+    struct rds_reply *reply = NULL;
+
+    if (!job_order_key_split(key, &platform, &store, &id))
+        return refuse_export(STR("unknown"), info);
+    struct str store_key = {key.p, key.n - id.n - 1};
+    struct str argv[] = {key, store_key, str_of(who)};
+    enum err e = rds_script(r, "export", argv, 3, &reply, info);
+    struct str word = rds_text(rds_at(reply, 0));
+    snprintf(connection, LIM_CONN_NAME + 1, "%.*s", STR_FMT(rds_text(rds_at(reply, 1))));
+    if (e == ERR_OK && str_eq(word, STR("leased")))
+        e = err_set(info, ERR_CONFLICT,
+                    "The order is being exported at this moment. Look again in a few seconds.");
+    else if (e == ERR_OK && connection[0] && !str_eq(word, STR("ok")))
+        e = refuse_state(connection, word, info);
+    else if (e == ERR_OK && !connection[0])
+        e = refuse_export(word, info);
+    rds_free(reply);
+    return e;
+}
+
 static enum err set_state(struct rds *r, const char *connection, const char *to, const char *who,
                           struct errinfo *info)
 {

@@ -18,7 +18,7 @@
  *   sus     largest batch it may be in      lines   1: its lines may change at the next export
  *   ff      when it first failed            fg      its group on the failed list
  *   wh      hash of what failed             dis     hash of what was dismissed
- *   inx     tenant that holds its invoice
+ *   inx     tenant that holds its invoice      wt      since when it waits, ms
  *   doubt   1: a call's outcome was never learnt: look before anything is sent
  *   pend    1: stored data that no decision to export has covered yet
  *   doc:<d> a document in Xero as JSON: doc:invoice, doc:pay:<mark>
@@ -186,6 +186,12 @@ enum err job_resync(struct rds *r, const char *connection, const struct str *key
 /* Off the failed list until the documents to be written have another hash. */
 enum err job_dismiss(struct rds *r, const char *connection, const struct str *keys, size_t n,
                      const char *who, int64_t *moved, struct errinfo *info) MUST_CHECK;
+/* One order by hand, whatever the rules, at the front while at most 20 are there: ERR_NOT_FOUND: it
+ * was never received, or its snapshot is gone, or its store (INFO says what to do); ERR_CONFLICT:
+ * its connection is paused, disconnected or uninstalled, or the order is being exported at this
+ * moment. CONNECTION gets the name of the connection it waits on. */
+enum err job_export(struct rds *r, const char *order_key, const char *who,
+                    char connection[LIM_CONN_NAME + 1], struct errinfo *info) MUST_CHECK;
 /* Connection states. ERR_NOT_FOUND: no such connection; ERR_CONFLICT: not from its present state.
  * Pause ends the leases' next permit with JOB_PAUSED; resume lets waiting orders go. Repeatable. */
 enum err job_pause(struct rds *r, const char *connection, const char *who,

@@ -46,6 +46,7 @@ static const struct srv_route ops_routes[] = {
 
 #define STORE "/api/v1/stores/{}/{}"
 #define CONNECTION "/api/v1/connections/{}"
+#define ORDER "/api/v1/orders/{}/{}/{}"
 
 static const struct srv_route api_routes[] = {
     {"GET", "/api/v1/stores", SRV_SUPPORT, 0, true, api_stores},
@@ -64,6 +65,16 @@ static const struct srv_route api_routes[] = {
     {"POST", "/api/v1/failed/export", SRV_SUPPORT, LIM_API_BODY, true, api_failed_export},
     {"POST", "/api/v1/failed/{}/export", SRV_SUPPORT, LIM_API_BODY, true, api_failed_one},
     {"DELETE", "/api/v1/failed/{}", SRV_SUPPORT, LIM_API_BODY, true, api_failed_one},
+    {"GET", "/api/v1/failed/groups", SRV_SUPPORT, 0, true, api_failed_groups},
+    {"GET", "/api/v1/queue", SRV_SUPPORT, 0, true, api_queue},
+    {"GET", "/api/v1/synced", SRV_SUPPORT, 0, true, api_synced},
+    {"GET", "/api/v1/log", SRV_SUPPORT, 0, true, api_log},
+    {"GET", "/api/v1/orders", SRV_SUPPORT, 0, true, api_orders},
+    {"GET", ORDER, SRV_SUPPORT, 0, true, api_order},
+    {"POST", ORDER "/export", SRV_SUPPORT, LIM_API_BODY, true, api_order_export},
+    {"GET", "/api/v1/catalogue", SRV_SUPPORT, 0, false, api_catalogue},
+    {"GET", "/api/v1/tasks/{}", SRV_SUPPORT, 0, true, api_task},
+    {"GET", "/api/v1/openapi.json", SRV_PUBLIC, 0, false, page_openapi},
     {"GET", "/", SRV_PUBLIC, 0, false, page_home},
     {"GET", "/{}", SRV_PUBLIC, 0, false, page_home},
     {NULL, NULL, SRV_PUBLIC, 0, false, NULL},

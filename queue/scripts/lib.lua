@@ -116,6 +116,7 @@ local function at_rest(O)
   local keep = redis.call('HGET', P .. 'options', 'retention') or '2592000000'
   redis.call('PEXPIRE', P .. 'snap:' .. O, keep)
   redis.call('PEXPIRE', P .. 'trail:' .. O, keep)
+  redis.call('HDEL', P .. 'order:' .. O, 'wt')
 end
 local function at_work(O)
   redis.call('PERSIST', P .. 'snap:' .. O)
@@ -141,6 +142,7 @@ local function fail(C, O, row, group)
   redis.call('HSETNX', key, 'ff', string.format('%d', now))
   local o = redis.call('HMGET', key, 'ff', 'att', 'link')
   redis.call('HSET', key, 'st', 'failed', 'conn', C, 'fg', group)
+  redis.call('HDEL', key, 'wt')
   redis.call('ZADD', P .. 'failed:' .. C, now, O)
   redis.call('HINCRBY', P .. 'failgroups:' .. C, group, 1)
   redis.call('HSET', P .. 'failrow:' .. C, O, string.format(
@@ -156,6 +158,7 @@ local function make_ready(C, O, at)
     at = redis.call('HGET', key, 'byhand') and 0 or now
   end
   redis.call('HSET', key, 'st', 'waiting', 'conn', C)
+  redis.call('HSETNX', key, 'wt', string.format('%d', now))
   redis.call('HDEL', key, 'tok')
   redis.call('ZADD', P .. 'ready:' .. C, at, O)
   at_work(O)

@@ -1,0 +1,440 @@
+#include "queue/views_parts.h"
+
+#include "queue/walk.h"
+#include "service/base/limits.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* DESIGN. The rows go connection by connection: what is leased, then `ready`, then `later`, each by
+ * its score. Orders move all the time, so a place is (connection, part, score, order), never a
+ * rank; an order that moves between two pages may be met twice or not at all, as in any live queue.
+ */
+#define WINDOW 512
+#define WINDOW_TEXT "512"
+
+enum part { PART_LEASED, PART_READY, PART_LATER, PART_COUNT };
+
+struct place {
+    bool set;
+    struct str connection;
+    enum part part;
+    int64_t score;
+    struct str order;
+};
+
+struct lane {
+    struct view_conn conn;
+    struct view_hold hold;
+    bool held;
+    int64_t count[PART_COUNT];
+    int64_t oldest_ms;  /* when the order in front began to wait; 0 none */
+    struct str *leased; /* orders */
+    bool *dead;         /* of a lease that has ended: waits for its next worker */
+    int64_t alive;      /* leased and not dead */
+};
+
+struct row {
+    const struct lane *lane;
+    enum part part;
+    int64_t score;
+    struct str order;
+    bool dead;
+};
+
+struct list {
+    struct rds *r;
+    const struct view_page *asked;
+    struct lane *lanes;
+    size_t n;
+    struct arena arena;
+    struct row *rows; /* of the page */
+    size_t row_count;
+    int64_t seen, looked;
+    struct place from;
+    struct row last; /* looked at */
+    bool more;
+};
+
+/* ---- counts ---- */
+
+/* Of each connection: sizes of both queues, the order in front, and the leases. */
+enum { ASKED = 4 };
+
+static enum err read_sizes(struct list *l, struct view_batch *b, struct errinfo *info)
+{
+    view_batch_init(b, l->r, l->n * ASKED);
+    for (size_t i = 0; i < l->n; i++) {
+        struct str name = l->lanes[i].conn.name;
+
+        view_ask(b, "ready:", name, (struct str[]){STR("ZCARD"), STR("")}, 2);
+        view_ask(b, "later:", name, (struct str[]){STR("ZCARD"), STR("")}, 2);
+        view_ask(b, "ready:", name,
+                 (struct str[]){STR("ZRANGE"), STR(""), STR("(0"), STR("+inf"), STR("BYSCORE"),
+                                STR("LIMIT"), STR("0"), STR("1")},
+                 8);
+        view_ask(b, "leases:", name,
+                 (struct str[]){STR("ZRANGE"), STR(""), STR("0"), STR("-1"), STR("WITHSCORES")}, 5);
+    }
+    return view_send(b, info);
+}
+
+/* The orders of one lane's batches; a batch's other fields have no slash. */
+static void take_batches(struct list *l, struct lane *lane, const struct rds_reply *leases,
+                         struct rds_reply *const *batches)
+{
+    size_t room = 0, n = 0;
+
+    for (size_t i = 0; 2 * i < rds_len(leases); i++)
+        room += rds_len(batches[i]);
+    lane->leased = arena_array(&l->arena, room, sizeof *lane->leased);
+    lane->dead = arena_array(&l->arena, room, sizeof *lane->dead);
+    for (size_t i = 0; 2 * i < rds_len(leases); i++) {
+        bool dead = rds_int(rds_at(leases, 2 * i + 1)) <= lane->conn.now_ms;
+
+        for (size_t k = 0; k < rds_len(batches[i]); k++) {
+            struct str field = rds_text(rds_at(batches[i], k));
+
+            if (field.n == 0 || !memchr(field.p, '/', field.n))
+                continue;
+            lane->leased[n] = arena_str(&l->arena, field);
+            lane->dead[n++] = dead;
+            lane->alive += !dead;
+        }
+    }
+    lane->count[PART_LEASED] = (int64_t)n;
+}
+
+/* The batches of all leases, and how long the order in front of each lane has waited. */
+static enum err read_batches(struct list *l, const struct view_batch *sizes, struct errinfo *info)
+{
+    struct view_batch b;
+    size_t leases = 0, at = 0;
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < l->n; i++)
+        leases += rds_len(sizes->replies[ASKED * i + 3]) / 2;
+    view_batch_init(&b, l->r, leases + l->n);
+    for (size_t i = 0; i < l->n; i++) {
+        const struct rds_reply *tokens = sizes->replies[ASKED * i + 3];
+
+        for (size_t k = 0; k < rds_len(tokens); k += 2) {
+            struct str name =
+                str_of(arena_printf(&l->arena, "%.*s:%.*s", STR_FMT(l->lanes[i].conn.name),
+                                    STR_FMT(rds_text(rds_at(tokens, k)))));
+            view_ask(&b, "batch:", name, (struct str[]){STR("HKEYS"), STR("")}, 2);
+        }
+    }
+    for (size_t i = 0; i < l->n; i++)
+        view_ask(&b, "order:", rds_text(rds_at(sizes->replies[ASKED * i + 2], 0)),
+                 (struct str[]){STR("HGET"), STR(""), STR("wt")}, 3);
+    e = view_send(&b, info);
+    for (size_t i = 0; i < l->n && e == ERR_OK; i++) {
+        const struct rds_reply *tokens = sizes->replies[ASKED * i + 3];
+
+        l->lanes[i].oldest_ms = rds_int(b.replies[leases + i]);
+        take_batches(l, &l->lanes[i], tokens, b.replies + at);
+        at += rds_len(tokens) / 2;
+    }
+    view_batch_free(&b);
+    return e;
+}
+
+static enum err read_lanes(struct list *l, struct errinfo *info)
+{
+    const struct str *names = NULL;
+    struct view_conn *conns = NULL;
+    struct view_batch sizes = {0};
+    enum err e = ERR_OK;
+
+    view_connections(l->asked, &names, &l->n);
+    l->lanes = arena_array(&l->arena, l->n, sizeof *l->lanes);
+    e = view_conns(l->r, names, l->n, &l->arena, &conns, info);
+    for (size_t i = 0; i < l->n && e == ERR_OK; i++) {
+        l->lanes[i].conn = conns[i];
+        l->lanes[i].held = view_held(&conns[i], &l->arena, &l->lanes[i].hold);
+    }
+    if (e == ERR_OK)
+        e = read_sizes(l, &sizes, info);
+    for (size_t i = 0; i < l->n && e == ERR_OK; i++) {
+        l->lanes[i].count[PART_READY] = rds_int(sizes.replies[ASKED * i]);
+        l->lanes[i].count[PART_LATER] = rds_int(sizes.replies[ASKED * i + 1]);
+    }
+    if (e == ERR_OK)
+        e = read_batches(l, &sizes, info);
+    view_batch_free(&sizes);
+    return e;
+}
+
+/* ---- cursor: connection, part, score, rows counted so far, order ---- */
+
+static void cursor_write(const struct list *l, struct buf *out)
+{
+    struct buf text = BUF_CAP(1024);
+
+    buf_printf(&text, "queue\n%.*s\n%d\n%" PRId64 "\n%" PRId64 "\n%.*s",
+               STR_FMT(l->last.lane->conn.name), (int)l->last.part, l->last.score, l->seen,
+               STR_FMT(l->last.order));
+    wlk_opaque(buf_str(&text), out);
+    buf_free(&text);
+}
+
+static bool cursor_read(struct list *l, struct str cursor)
+{
+    struct buf text = BUF_CAP(4096);
+    bool ok = wlk_opaque_read(cursor, &text);
+    struct str rest = buf_str(&text), word = ok ? str_split(&rest, '\n') : STR("");
+    int64_t part = 0;
+
+    if (ok && str_eq(word, STR("queue"))) {
+        l->from.connection = arena_str(&l->arena, str_split(&rest, '\n'));
+        ok = str_int64(str_split(&rest, '\n'), &part) && part >= 0 && part < PART_COUNT;
+        ok = str_int64(str_split(&rest, '\n'), &l->from.score) && ok;
+        ok = str_int64(str_split(&rest, '\n'), &l->seen) && l->seen >= 0 && ok;
+        ok = ok && rest.n > 0;
+        l->from.part = (enum part)part;
+        l->from.order = arena_str(&l->arena, rest);
+        l->from.set = true;
+    } else {
+        ok = false;
+    }
+    buf_free(&text);
+    return ok;
+}
+
+static int compare(struct str a, struct str b)
+{
+    size_t n = a.n < b.n ? a.n : b.n;
+    int c = n > 0 ? memcmp(a.p, b.p, n) : 0;
+
+    return c ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+/* Whether the row lies behind the place, within its own connection and part. */
+static bool behind(const struct list *l, int64_t score, struct str order)
+{
+    if (score != l->from.score)
+        return score > l->from.score;
+    return compare(order, l->from.order) > 0;
+}
+
+/* ---- rows ---- */
+
+/* Takes a row that was looked at; false when the page is full or enough was looked at. */
+static bool take(struct list *l, const struct row *row)
+{
+    bool mine = view_of_store(&l->asked->filter, row->order);
+
+    l->more = ++l->looked > VIEW_SCAN || (mine && l->row_count == (size_t)l->asked->limit);
+    if (l->more)
+        return false;
+    l->last = *row;
+    if (mine) {
+        l->rows[l->row_count++] = *row;
+        l->seen++;
+    }
+    return true;
+}
+
+static void take_leased(struct list *l, const struct lane *lane, bool from_here)
+{
+    size_t i = 0;
+    bool found = !from_here;
+
+    while (!found && i < (size_t)lane->count[PART_LEASED]) /* an order that has ended: all again */
+        found = str_eq(lane->leased[i++], l->from.order);
+    if (!found)
+        i = 0;
+    for (; i < (size_t)lane->count[PART_LEASED] && !l->more; i++)
+        (void)take(l, &(struct row){lane, PART_LEASED, 0, lane->leased[i], lane->dead[i]});
+}
+
+static enum err take_part(struct list *l, const struct lane *lane, enum part part, bool from_here,
+                          struct errinfo *info)
+{
+    const char *key =
+        arena_printf(&l->arena, RDS_PREFIX "%s:%.*s", part == PART_READY ? "ready" : "later",
+                     STR_FMT(lane->conn.name));
+    int64_t start = from_here ? l->from.score : INT64_MIN, skip = 0;
+    bool passing = from_here, end = lane->count[part] == 0;
+    enum err e = ERR_OK;
+
+    while (!end && !l->more && e == ERR_OK) {
+        struct arena *a = &l->arena;
+        struct str argv[] = {
+            STR("ZRANGE"),
+            str_of(key),
+            str_of(start == INT64_MIN ? "-inf" : arena_printf(a, "%" PRId64, start)),
+            STR("+inf"),
+            STR("BYSCORE"),
+            STR("LIMIT"),
+            str_of(arena_printf(a, "%" PRId64, skip)),
+            STR(WINDOW_TEXT),
+            STR("WITHSCORES")};
+        struct rds_reply *window = NULL;
+
+        e = rds_call(l->r, argv, sizeof argv / sizeof *argv, &window, info);
+        if (e != ERR_OK)
+            break;
+        for (size_t i = 0; i + 1 < rds_len(window) && !l->more; i += 2) {
+            int64_t score = rds_int(rds_at(window, i + 1));
+            struct str order = rds_text(rds_at(window, i));
+
+            passing = passing && !behind(l, score, order);
+            if (!passing)
+                (void)take(l, &(struct row){lane, part, score, arena_str(a, order), false});
+        }
+        skip += (int64_t)rds_len(window) / 2;
+        end = rds_len(window) < 2 * WINDOW;
+        rds_free(window);
+    }
+    return e;
+}
+
+static enum err take_all(struct list *l, struct errinfo *info)
+{
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < l->n && !l->more && e == ERR_OK; i++) {
+        const struct lane *lane = &l->lanes[i];
+        int where = l->from.set ? compare(lane->conn.name, l->from.connection) : 1;
+
+        for (int part = 0; part < PART_COUNT && where >= 0 && !l->more && e == ERR_OK; part++) {
+            bool here = where == 0 && part == (int)l->from.part;
+
+            if (where == 0 && part < (int)l->from.part)
+                continue;
+            if (part == PART_LEASED)
+                take_leased(l, lane, here);
+            else
+                e = take_part(l, lane, (enum part)part, here, info);
+        }
+    }
+    return e;
+}
+
+/* ---- showing ---- */
+
+static void write_row(struct js_out *w, const struct row *row, const struct rds_reply *record,
+                      struct arena *arena)
+{
+    const struct lane *lane = row->lane;
+    bool busy = row->part == PART_LEASED && !row->dead;
+    int64_t next = row->score > lane->conn.now_ms ? row->score : 0;
+
+    if (lane->held && !busy && lane->hold.until_ms > next)
+        next = lane->hold.until_ms;
+    jw_begin_object(w);
+    view_row_head(w, lane->conn.name, row->order);
+    jw_kz(w, "type", "Sales invoice");
+    view_text(w, "exported_item", rds_text(rds_at(record, 0)));
+    jw_kz(w, "state", busy ? "exporting" : lane->held ? "held" : "waiting");
+    jw_kz(w, "held_because", lane->held && !busy ? view_hold_text(&lane->hold, arena) : NULL);
+    view_time(w, "next_try_at", busy ? 0 : next);
+    view_time(w, "queued_at", rds_int(rds_at(record, 1)));
+    jw_end_object(w);
+}
+
+static void write_counts(struct js_out *w, const struct lane *lanes, size_t n)
+{
+    int64_t exporting = 0, waiting = 0, held = 0, oldest = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct lane *l = &lanes[i];
+        int64_t rest =
+            l->count[PART_READY] + l->count[PART_LATER] + l->count[PART_LEASED] - l->alive;
+
+        exporting += l->alive;
+        *(l->held ? &held : &waiting) += rest;
+        if (l->oldest_ms > 0 && (oldest == 0 || l->oldest_ms < oldest))
+            oldest = l->oldest_ms;
+    }
+    jw_kint(w, "exporting", exporting);
+    jw_kint(w, "waiting", waiting);
+    jw_kint(w, "held", held);
+    view_time(w, "oldest", oldest);
+}
+
+static void write_lanes(struct js_out *w, const struct list *l, struct arena *arena)
+{
+    jw_key(w, "connections");
+    jw_begin_array(w);
+    for (size_t i = 0; i < l->n; i++) {
+        const struct lane *lane = &l->lanes[i];
+
+        if (lane->conn.status.n == 0)
+            continue;
+        jw_begin_object(w);
+        jw_kstr(w, "connection", lane->conn.name);
+        jw_kstr(w, "status", lane->conn.status);
+        write_counts(w, lane, 1);
+        jw_kz(w, "held_because", lane->held ? view_hold_text(&lane->hold, arena) : NULL);
+        view_time(w, "held_until", lane->held ? lane->hold.until_ms : 0);
+        jw_end_object(w);
+    }
+    jw_end_array(w);
+}
+
+static int64_t count_rows(const struct list *l)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < l->n && l->asked->filter.store.n == 0; i++)
+        for (int part = 0; part < PART_COUNT; part++)
+            n += l->lanes[i].count[part];
+    return l->asked->filter.store.n == 0 ? n : l->seen;
+}
+
+static enum err write_list(struct list *l, struct buf *out, struct errinfo *info)
+{
+    struct buf cursor = BUF_CAP(2048);
+    struct view_batch b;
+    struct js_out w;
+    enum err e = ERR_OK;
+
+    view_batch_init(&b, l->r, l->row_count);
+    for (size_t i = 0; i < l->row_count; i++)
+        view_ask(&b, "order:", l->rows[i].order,
+                 (struct str[]){STR("HMGET"), STR(""), STR("name"), STR("wt")}, 4);
+    e = view_send(&b, info);
+    if (e != ERR_OK)
+        goto out;
+    jw_init(&w, out);
+    jw_begin_object(&w);
+    jw_kint(&w, "count", count_rows(l));
+    write_counts(&w, l->lanes, l->n);
+    jw_key(&w, "rows");
+    jw_begin_array(&w);
+    for (size_t i = 0; i < l->row_count; i++)
+        write_row(&w, &l->rows[i], b.replies[i], &l->arena);
+    jw_end_array(&w);
+    write_lanes(&w, l, &l->arena);
+    if (l->more && l->last.lane)
+        cursor_write(l, &cursor);
+    view_text(&w, "cursor", buf_str(&cursor));
+    jw_end_object(&w);
+    e = buf_check(out);
+out:
+    view_batch_free(&b);
+    buf_free(&cursor);
+    return e;
+}
+
+enum err view_queue(struct rds *r, const struct view_page *asked, struct buf *out,
+                    struct errinfo *info)
+{
+    struct list l = {.r = r, .asked = asked};
+    enum err e = ERR_OK;
+
+    if (asked->cursor.n > 0 && !cursor_read(&l, asked->cursor))
+        e = err_set(info, ERR_RANGE, "This is not a cursor of this list.");
+    l.rows = arena_array(&l.arena, (size_t)asked->limit, sizeof *l.rows);
+    if (e == ERR_OK)
+        e = read_lanes(&l, info);
+    if (e == ERR_OK)
+        e = take_all(&l, info);
+    if (e == ERR_OK)
+        e = write_list(&l, out, info);
+    arena_free(&l.arena);
+    return e;
+}
