@@ -171,10 +171,8 @@ static bool parse(struct hook *h)
 static void decide(const struct rul_settings *s, const struct ord_state *state, struct job_event *e)
 {
     e->stamp_on = s->accounting_system_invoice;
-    e->decision[0] = rul_decide(s, e->event, state, (struct rul_history){.stamp = true});
-    e->decision[1] = rul_decide(s, e->event, state, (struct rul_history){.stamp = false});
-    e->decision[2] =
-        rul_decide(s, e->event, state, (struct rul_history){.stamp = true, .in_xero = true});
+    for (int i = 0; i < JOB_HISTORIES; i++)
+        e->decision[i] = rul_decide(s, e->event, state, job_history(i));
 }
 
 /* What the rules looked at, for the trail; nothing of the buyer. O may be NULL. */

@@ -195,6 +195,11 @@ static bool find_result(struct str text, enum job_result *out)
     return false;
 }
 
+struct rul_history job_history(int i)
+{
+    return (struct rul_history){.in_xero = i >= 2, .stamp = i % 2 == 1};
+}
+
 /* A letter and the reason's code, as ingest.lua reads it. */
 static void add_decision(struct rds_args *a, struct rul_decision d)
 {
@@ -220,7 +225,7 @@ static void add_event(struct rds_args *a, const struct job_event *e, struct str 
     rds_argz(a, e->part);
     rds_arg(a, packed);
     rds_argz(a, e->stamp_on ? "1" : "0");
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < JOB_HISTORIES; i++)
         add_decision(a, e->decision[i]);
     rds_argz(a, e->name);
     rds_argz(a, e->link);

@@ -63,6 +63,11 @@ enum job_result {
 /* "queued", ...: as the webhook's answer says it. */
 const char *job_result_text(enum job_result r);
 
+#define JOB_HISTORIES 4
+/* An event is decided for each history that its order may have at the instant of ingest: number I,
+ * from 0 to JOB_HISTORIES - 1. (That Xero was uninstalled, the script sees by itself.) */
+struct rul_history job_history(int i);
+
 struct job_event {
     const char *order_key, *store_key; /* "shopify/x/1", "shopify/x" */
     int64_t store_version;
@@ -73,10 +78,10 @@ struct job_event {
     const char *part;  /* snapshot part: "order", "refund:<id>", "txn:<id>"; "" = none */
     struct str body;   /* that part's bytes */
     bool stamp_on;     /* the store's master switch, stamped on an order first seen */
-    struct rul_decision decision[3]; /* not in Xero and on; not in Xero and off; in Xero */
-    const char *name, *link;         /* as shown to people; "" = leave as stored */
-    const char *paid_day;            /* day of this state if paid or partly paid, else "" */
-    struct str inputs; /* the rules' inputs as JSON members ("k":v,...), for the trail */
+    struct rul_decision decision[JOB_HISTORIES]; /* by job_history */
+    const char *name, *link;                     /* as shown to people; "" = leave as stored */
+    const char *paid_day; /* day of this state if paid or partly paid, else "" */
+    struct str inputs;    /* the rules' inputs as JSON members ("k":v,...), for the trail */
     const struct job_failure *unusable; /* not NULL: park it with this row */
 };
 

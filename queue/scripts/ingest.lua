@@ -2,10 +2,10 @@
 -- ingest: takes one event of one order. Refused before its first write when Redis is full.
 -- ARGV: 1 order  2 store key  3 store version  4 connection  5 delivery hash (8 bytes) or ''
 --   6 event  7 stamp or ''  8 part of the snapshot or ''  9 its bytes  10 import stamp 0|1
---   11-13 decisions (not in Xero and stamped on; not in Xero and stamped off; in Xero), each a letter
---   and a reason code: E export, M export but only money may change, S skip, W skip and withdraw
---   14 name  15 link  16 day it is paid or ''  17 rules' inputs as JSON members
---   18 row for the failed list ('' = usable)  19 its group
+--   11-14 decisions (not in Xero, stamped off and on; in Xero, stamped off and on), each a letter and a
+--   reason code: E export, M export but only money may change, S skip, W skip and withdraw
+--   15 name  16 link  17 day it is paid or ''  18 rules' inputs as JSON members
+--   19 row for the failed list ('' = usable)  20 its group
 -- Returns {result, reason}; {'stale_settings'}, {'no_store'}, {'full'} wrote nothing.
 -- Sent twice: the second is a duplicate by its delivery hash; without one the same snapshot is not
 -- newer, and the order is already waiting.
@@ -30,11 +30,11 @@ if not on then
   on = ARGV[10]
   redis.call('HSET', key, 'on', on, 'conn', C)
 end
-if ARGV[14] ~= '' and ARGV[14] ~= o[7] then
-  redis.call('HSET', key, 'name', ARGV[14], 'link', ARGV[15])
-  redis.call('ZADD', P .. 'names:' .. ARGV[2], 0, ARGV[14]:lower() .. '\0' .. O)
+if ARGV[15] ~= '' and ARGV[15] ~= o[7] then
+  redis.call('HSET', key, 'name', ARGV[15], 'link', ARGV[16])
+  redis.call('ZADD', P .. 'names:' .. ARGV[2], 0, ARGV[15]:lower() .. '\0' .. O)
 end
-if ARGV[16] ~= '' then redis.call('HSETNX', key, 'paid', ARGV[16]) end
+if ARGV[17] ~= '' then redis.call('HSETNX', key, 'paid', ARGV[17]) end
 
 -- The newer snapshot wins, or the same one after its retention; records of refunds and payments are
 -- kept beside it.
@@ -49,10 +49,10 @@ if newer then redis.call('HSET', key, 'snap', stamp) end
 -- The decision, by the history of this instant.
 local conn = redis.call('HMGET', P .. 'conn:' .. C, 'status', 'tenant')
 local in_xero = st == 'leased' or o[9] or (o[6] and o[6] == conn[2])
-local decision = in_xero and ARGV[13] or on == '1' and ARGV[11] or ARGV[12]
+local decision = ARGV[11 + (in_xero and 2 or 0) + (on == '1' and 1 or 0)]
 if conn[1] == 'uninstalled' then decision = 'Sxero_uninstalled' end
 local action, reason = decision:sub(1, 1), decision:sub(2)
-local unusable = ARGV[18] ~= '' and not older and conn[1] ~= 'uninstalled' and (on == '1' or in_xero)
+local unusable = ARGV[19] ~= '' and not older and conn[1] ~= 'uninstalled' and (on == '1' or in_xero)
 if unusable then action, reason = 'E', 'unusable' end
 
 -- Exports, or says why there is nothing to do: what is stored has been exported, or has failed, and
@@ -65,7 +65,7 @@ local function export()
     if not covered then redis.call('HINCRBY', key, 'rev', 1) end
   elseif not (covered and (st == 'done' or st == 'failed' or st == 'dismissed')) then
     redis.call('HINCRBY', key, 'rev', 1)
-    unfail(home, O)
+    if unfail(home, O) then redis.call('HDEL', key, 'att', 'dth', 'sus') end
     make_ready(C, O)
     relane_and_ring(C)
     return conn[1] == 'active' and 'queued' or 'held'
@@ -79,10 +79,10 @@ local function park()
   if st ~= 'leased' then -- else the lease's end brings it back, and the worker parks it
     withdraw(home, O)
     unfail(home, O)
-    fail(C, O, ARGV[18], ARGV[19])
+    fail(C, O, ARGV[19], ARGV[20])
     relane(home)
   end
-  log_add(C, 'error', ARGV[2], ARGV[14], 'order_unusable', 'The order lacks what an invoice needs.')
+  log_add(C, 'error', ARGV[2], ARGV[15], 'order_unusable', 'The order lacks what an invoice needs.')
   return 'unusable'
 end
 
@@ -105,7 +105,7 @@ end
 local result = unusable and park() or (action == 'E' or action == 'M') and export() or skip()
 if result ~= 'stale_event' then redis.call('HSET', key, 'reason', reason) end
 trail_add(O, '"kind":"event","event":"' .. event .. '","result":"' .. result .. '","reason":"' .. reason
-  .. '"' .. (ARGV[17] ~= '' and ',' or '') .. ARGV[17])
+  .. '"' .. (ARGV[18] ~= '' and ',' or '') .. ARGV[18])
 local final = redis.call('HGET', key, 'st')
 if final == 'waiting' or final == 'leased' or final == 'failed' then at_work(O) else at_rest(O) end
 return { result, reason }

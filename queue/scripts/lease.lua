@@ -89,11 +89,15 @@ local function take_over(C, old)
   return out
 end
 
--- Adds orders of KEY that are due by TILL to TAKEN; an order under suspicion keeps the batch small.
+-- Adds orders of KEY that are due by TILL to TAKEN; an order under suspicion keeps the batch small, and
+-- so do large snapshots: a worker unpacks all of a batch at once.
+local BYTES = 2097152
 local function take(key, taken, limit, till)
+  local bytes = 0
   for _, O in ipairs(redis.call('ZRANGE', key, '-inf', till, 'BYSCORE', 'LIMIT', 0, limit)) do
     local sus = tonumber(redis.call('HGET', P .. 'order:' .. O, 'sus') or limit)
-    if #taken >= math.min(limit, sus) then break end
+    bytes = bytes + redis.call('HSTRLEN', P .. 'snap:' .. O, 'order')
+    if #taken >= math.min(limit, sus) or (bytes > BYTES and #taken > 0) then return #taken end
     limit = math.min(limit, sus)
     taken[#taken + 1] = O
   end
