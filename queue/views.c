@@ -163,6 +163,33 @@ const char *view_invoice_link(struct str id, struct arena *arena)
                         STR_FMT(id));
 }
 
+static bool of_mail(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr(".-_+%@", c)) || (unsigned char)c >= 0x80;
+}
+
+struct str view_without_mail(struct str s, struct arena *arena)
+{
+    struct buf out = BUF_CAP(2 * s.n + 16);
+    struct str clean;
+
+    if (s.n == 0 || !memchr(s.p, '@', s.n))
+        return s;
+    for (size_t i = 0, n = 0; i < s.n; i += n ? n : 1) {
+        for (n = 0; i + n < s.n && of_mail(s.p[i + n]);)
+            n++;
+        const char *at = memchr(s.p + i, '@', n);
+        if (at && at > s.p + i && at + 1 < s.p + i + n)
+            buf_addz(&out, "(e-mail)");
+        else
+            buf_add(&out, s.p + i, n ? n : 1);
+    }
+    clean = arena_str(arena, buf_str(&out));
+    buf_free(&out);
+    return clean;
+}
+
 /* Letters of Latin-1 are two bytes in UTF-8, 0xC3 and then 0x80-0x9E large, 0xA0-0xBE small; 0x97
  * and 0xB7 are no letters, and sharp s and y with diaeresis have no partner there. */
 struct str view_fold(struct str s, bool upper, struct arena *arena)

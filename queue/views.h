@@ -2,7 +2,7 @@
  * views: what people see of the queue besides the failed list: what waits and why, what was
  * exported, the connection log, the failures by cause, a task, and the explanation of one order.
  * Owns their reading and their JSON; changes nothing. Everything is bounded: one call looks at
- * 20,000 rows at most and then gives a cursor.
+ * 20,000 rows at most and then gives a cursor. Trails and the log show no e-mail address.
  * Functions take a connection, so any thread with one of its own may call them.
  */
 #pragma once

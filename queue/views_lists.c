@@ -183,7 +183,7 @@ static bool log_matches(const struct log_filter *f, const struct rds_reply *fiel
     if (f->store.n > 0 && !str_eq(rds_field(fields, "store"), f->store))
         return false;
     for (size_t i = 0; i < 4 && !found; i++)
-        found = has(rds_field(fields, searched[i]), f->q, &arena);
+        found = has(view_without_mail(rds_field(fields, searched[i]), &arena), f->q, &arena);
     arena_free(&arena);
     return found;
 }
@@ -192,6 +192,7 @@ static void write_entry(struct js_out *w, const struct wlk_row *row)
 {
     static const char *const shown[] = {"store", "order", "event", "message"};
     struct buf id = BUF_CAP(2048);
+    struct arena arena = {0};
     struct wlk_place at = {0};
 
     wlk_place_at(&at, row);
@@ -202,8 +203,9 @@ static void write_entry(struct js_out *w, const struct wlk_row *row)
     jw_kstr(w, "level", rds_field(row->fields, "level"));
     jw_kstr(w, "connection", row->connection);
     for (size_t i = 0; i < 4; i++)
-        view_text(w, shown[i], rds_field(row->fields, shown[i]));
+        view_text(w, shown[i], view_without_mail(rds_field(row->fields, shown[i]), &arena));
     jw_end_object(w);
+    arena_free(&arena);
     buf_free(&id);
 }
 

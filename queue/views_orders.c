@@ -179,12 +179,17 @@ static void write_documents(struct js_out *w, const struct rds_reply *record, st
 
 static bool write_member(struct str key, const struct js_value *v, void *w)
 {
-    struct str code = {NULL, 0};
+    struct str code = {NULL, 0}, text = {NULL, 0};
+    struct arena arena = {0};
 
     if (str_eq(key, STR("t")))
         return true;
     jw_key_str(w, key);
-    jw_value(w, v);
+    if (str_eq(key, STR("message")) && js_string(v, &text))
+        jw_str(w, view_without_mail(text, &arena));
+    else
+        jw_value(w, v);
+    arena_free(&arena);
     if (str_eq(key, STR("reason")) && js_string(v, &code) &&
         cat_reason_find(code) != CAT_REASON_COUNT)
         jw_kz(w, "sentence", cat_reason_sentence(cat_reason_find(code)));
@@ -332,10 +337,7 @@ static struct str with_end(struct str way, const char *end, struct arena *arena)
 
 static int by_key(const void *a, const void *b)
 {
-    struct str x = ((const struct told *)a)->key, y = ((const struct told *)b)->key;
-    int c = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
-
-    return c ? c : (x.n > y.n) - (x.n < y.n);
+    return str_compare(((const struct told *)a)->key, ((const struct told *)b)->key);
 }
 
 /* The orders of that name behind the key AFTER, sorted, each once. *OUT lives in ARENA. */

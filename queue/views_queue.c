@@ -10,8 +10,10 @@
  * its score. Orders move all the time, so a place is (connection, part, score, order), never a
  * rank; an order that moves between two pages may be met twice or not at all, as in any live queue.
  */
-#define WINDOW 512
+#define WINDOW 512 /* rows read of one queue at once */
 #define WINDOW_TEXT "512"
+#define WINDOW_WORDS 9
+#define AHEAD 32 /* queues whose first windows come in one round trip */
 
 enum part { PART_LEASED, PART_READY, PART_LATER, PART_COUNT };
 
@@ -58,23 +60,28 @@ struct list {
 
 /* ---- counts ---- */
 
-/* Of each connection: sizes of both queues, the order in front, and the leases. */
-enum { ASKED = 4 };
+/* Of each connection: sizes of both queues, the orders in front, and the leases. */
+enum { ASK_READY, ASK_LATER, ASK_FRONT, ASK_FIRST, ASK_BEHIND, ASK_LEASES, ASKED };
+#define FRONTS 3
 
 static enum err read_sizes(struct list *l, struct view_batch *b, struct errinfo *info)
 {
+    const struct str size[] = {STR("ZCARD"), STR("")};
+    const struct str front[] = {STR("ZRANGE"), STR(""), STR("0"), STR("0")};
+    const struct str first[] = {STR("ZRANGE"),  STR(""),      STR("(0"), STR("+inf"),
+                                STR("BYSCORE"), STR("LIMIT"), STR("0"),  STR("1")};
+    const struct str leases[] = {STR("ZRANGE"), STR(""), STR("0"), STR("-1"), STR("WITHSCORES")};
+
     view_batch_init(b, l->r, l->n * ASKED);
-    for (size_t i = 0; i < l->n; i++) {
+    for (size_t i = 0; i < l->n; i++) { /* in the order of ASK_... */
         struct str name = l->lanes[i].conn.name;
 
-        view_ask(b, "ready:", name, (struct str[]){STR("ZCARD"), STR("")}, 2);
-        view_ask(b, "later:", name, (struct str[]){STR("ZCARD"), STR("")}, 2);
-        view_ask(b, "ready:", name,
-                 (struct str[]){STR("ZRANGE"), STR(""), STR("(0"), STR("+inf"), STR("BYSCORE"),
-                                STR("LIMIT"), STR("0"), STR("1")},
-                 8);
-        view_ask(b, "leases:", name,
-                 (struct str[]){STR("ZRANGE"), STR(""), STR("0"), STR("-1"), STR("WITHSCORES")}, 5);
+        view_ask(b, "ready:", name, size, 2);
+        view_ask(b, "later:", name, size, 2);
+        view_ask(b, "ready:", name, front, 4); /* by hand, if any is */
+        view_ask(b, "ready:", name, first, 8);
+        view_ask(b, "later:", name, front, 4);
+        view_ask(b, "leases:", name, leases, 5);
     }
     return view_send(b, info);
 }
@@ -105,7 +112,18 @@ static void take_batches(struct list *l, struct lane *lane, const struct rds_rep
     lane->count[PART_LEASED] = (int64_t)n;
 }
 
-/* The batches of all leases, and how long the order in front of each lane has waited. */
+/* Since when the orders in front wait: the earliest. */
+static int64_t oldest(struct rds_reply *const *since)
+{
+    int64_t ms = 0;
+
+    for (size_t i = 0; i < FRONTS; i++)
+        if (rds_int(since[i]) > 0 && (ms == 0 || rds_int(since[i]) < ms))
+            ms = rds_int(since[i]);
+    return ms;
+}
+
+/* The batches of all leases, and how long the orders in front of each lane have waited. */
 static enum err read_batches(struct list *l, const struct view_batch *sizes, struct errinfo *info)
 {
     struct view_batch b;
@@ -113,10 +131,10 @@ static enum err read_batches(struct list *l, const struct view_batch *sizes, str
     enum err e = ERR_OK;
 
     for (size_t i = 0; i < l->n; i++)
-        leases += rds_len(sizes->replies[ASKED * i + 3]) / 2;
-    view_batch_init(&b, l->r, leases + l->n);
+        leases += rds_len(sizes->replies[ASKED * i + ASK_LEASES]) / 2;
+    view_batch_init(&b, l->r, leases + l->n * FRONTS);
     for (size_t i = 0; i < l->n; i++) {
-        const struct rds_reply *tokens = sizes->replies[ASKED * i + 3];
+        const struct rds_reply *tokens = sizes->replies[ASKED * i + ASK_LEASES];
 
         for (size_t k = 0; k < rds_len(tokens); k += 2) {
             struct str name =
@@ -126,13 +144,14 @@ static enum err read_batches(struct list *l, const struct view_batch *sizes, str
         }
     }
     for (size_t i = 0; i < l->n; i++)
-        view_ask(&b, "order:", rds_text(rds_at(sizes->replies[ASKED * i + 2], 0)),
-                 (struct str[]){STR("HGET"), STR(""), STR("wt")}, 3);
+        for (size_t k = ASK_FRONT; k < ASK_FRONT + FRONTS; k++)
+            view_ask(&b, "order:", rds_text(rds_at(sizes->replies[ASKED * i + k], 0)),
+                     (struct str[]){STR("HGET"), STR(""), STR("wt")}, 3);
     e = view_send(&b, info);
     for (size_t i = 0; i < l->n && e == ERR_OK; i++) {
-        const struct rds_reply *tokens = sizes->replies[ASKED * i + 3];
+        const struct rds_reply *tokens = sizes->replies[ASKED * i + ASK_LEASES];
 
-        l->lanes[i].oldest_ms = rds_int(b.replies[leases + i]);
+        l->lanes[i].oldest_ms = oldest(b.replies + leases + i * FRONTS);
         take_batches(l, &l->lanes[i], tokens, b.replies + at);
         at += rds_len(tokens) / 2;
     }
@@ -157,8 +176,8 @@ static enum err read_lanes(struct list *l, struct errinfo *info)
     if (e == ERR_OK)
         e = read_sizes(l, &sizes, info);
     for (size_t i = 0; i < l->n && e == ERR_OK; i++) {
-        l->lanes[i].count[PART_READY] = rds_int(sizes.replies[ASKED * i]);
-        l->lanes[i].count[PART_LATER] = rds_int(sizes.replies[ASKED * i + 1]);
+        l->lanes[i].count[PART_READY] = rds_int(sizes.replies[ASKED * i + ASK_READY]);
+        l->lanes[i].count[PART_LATER] = rds_int(sizes.replies[ASKED * i + ASK_LATER]);
     }
     if (e == ERR_OK)
         e = read_batches(l, &sizes, info);
@@ -202,112 +221,159 @@ static bool cursor_read(struct list *l, struct str cursor)
     return ok;
 }
 
-static int compare(struct str a, struct str b)
-{
-    size_t n = a.n < b.n ? a.n : b.n;
-    int c = n > 0 ? memcmp(a.p, b.p, n) : 0;
-
-    return c ? c : (a.n > b.n) - (a.n < b.n);
-}
-
 /* Whether the row lies behind the place, within its own connection and part. */
 static bool behind(const struct list *l, int64_t score, struct str order)
 {
     if (score != l->from.score)
         return score > l->from.score;
-    return compare(order, l->from.order) > 0;
+    return str_compare(order, l->from.order) > 0;
 }
 
 /* ---- rows ---- */
 
-/* Takes a row that was looked at; false when the page is full or enough was looked at. */
-static bool take(struct list *l, const struct row *row)
+/* Takes a row that was looked at, unless the page is full or enough was looked at: `more`. */
+static void take(struct list *l, const struct row *row)
 {
     bool mine = view_of_store(&l->asked->filter, row->order);
 
     l->more = ++l->looked > VIEW_SCAN || (mine && l->row_count == (size_t)l->asked->limit);
     if (l->more)
-        return false;
+        return;
     l->last = *row;
     if (mine) {
         l->rows[l->row_count++] = *row;
         l->seen++;
     }
-    return true;
 }
 
-static void take_leased(struct list *l, const struct lane *lane, bool from_here)
-{
-    size_t i = 0;
-    bool found = !from_here;
+/* One part of one lane, still to be gone through. */
+struct source {
+    const struct lane *lane;
+    enum part part;
+    bool here; /* the place lies in it */
+};
 
-    while (!found && i < (size_t)lane->count[PART_LEASED]) /* an order that has ended: all again */
+static void take_leased(struct list *l, const struct source *s)
+{
+    const struct lane *lane = s->lane;
+    size_t i = 0, n = (size_t)lane->count[PART_LEASED];
+    bool found = !s->here;
+
+    while (!found && i < n)
         found = str_eq(lane->leased[i++], l->from.order);
-    if (!found)
+    if (!found) /* that order has ended: all of them again */
         i = 0;
-    for (; i < (size_t)lane->count[PART_LEASED] && !l->more; i++)
-        (void)take(l, &(struct row){lane, PART_LEASED, 0, lane->leased[i], lane->dead[i]});
+    for (; i < n && !l->more; i++)
+        take(l, &(struct row){lane, PART_LEASED, 0, lane->leased[i], lane->dead[i]});
 }
 
-static enum err take_part(struct list *l, const struct lane *lane, enum part part, bool from_here,
-                          struct errinfo *info)
+/* The command that reads S behind SKIP rows from where it begins. */
+static size_t ask_window(const struct list *l, const struct source *s, int64_t skip,
+                         struct arena *a, struct str *v)
 {
-    const char *key =
-        arena_printf(&l->arena, RDS_PREFIX "%s:%.*s", part == PART_READY ? "ready" : "later",
-                     STR_FMT(lane->conn.name));
-    int64_t start = from_here ? l->from.score : INT64_MIN, skip = 0;
-    bool passing = from_here, end = lane->count[part] == 0;
+    const char *list = s->part == PART_READY ? "ready" : "later";
+
+    v[0] = STR("ZRANGE");
+    v[1] = str_of(arena_printf(a, RDS_PREFIX "%s:%.*s", list, STR_FMT(s->lane->conn.name)));
+    v[2] = s->here ? str_of(arena_printf(a, "%" PRId64, l->from.score)) : STR("-inf");
+    v[3] = STR("+inf");
+    v[4] = STR("BYSCORE");
+    v[5] = STR("LIMIT");
+    v[6] = str_of(arena_printf(a, "%" PRId64, skip));
+    v[7] = STR(WINDOW_TEXT);
+    v[8] = STR("WITHSCORES");
+    return WINDOW_WORDS;
+}
+
+/* Takes the rows of S, whose first window is there already and ends here. */
+static enum err take_queue(struct list *l, const struct source *s, struct rds_reply *window,
+                           struct errinfo *info)
+{
+    bool passing = s->here;
+    int64_t skip = 0;
+    size_t n = WINDOW;
     enum err e = ERR_OK;
 
-    while (!end && !l->more && e == ERR_OK) {
-        struct arena *a = &l->arena;
-        struct str argv[] = {
-            STR("ZRANGE"),
-            str_of(key),
-            str_of(start == INT64_MIN ? "-inf" : arena_printf(a, "%" PRId64, start)),
-            STR("+inf"),
-            STR("BYSCORE"),
-            STR("LIMIT"),
-            str_of(arena_printf(a, "%" PRId64, skip)),
-            STR(WINDOW_TEXT),
-            STR("WITHSCORES")};
-        struct rds_reply *window = NULL;
+    while (n == WINDOW && !l->more && e == ERR_OK) {
+        if (!window) {
+            struct str v[WINDOW_WORDS];
 
-        e = rds_call(l->r, argv, sizeof argv / sizeof *argv, &window, info);
-        if (e != ERR_OK)
-            break;
-        for (size_t i = 0; i + 1 < rds_len(window) && !l->more; i += 2) {
-            int64_t score = rds_int(rds_at(window, i + 1));
-            struct str order = rds_text(rds_at(window, i));
+            e = rds_call(l->r, v, ask_window(l, s, skip, &l->arena, v), &window, info);
+        }
+        n = rds_len(window) / 2;
+        for (size_t i = 0; i < n && !l->more; i++) {
+            int64_t score = rds_int(rds_at(window, 2 * i + 1));
+            struct str order = rds_text(rds_at(window, 2 * i));
 
             passing = passing && !behind(l, score, order);
             if (!passing)
-                (void)take(l, &(struct row){lane, part, score, arena_str(a, order), false});
+                take(l, &(struct row){s->lane, s->part, score, arena_str(&l->arena, order), false});
         }
-        skip += (int64_t)rds_len(window) / 2;
-        end = rds_len(window) < 2 * WINDOW;
+        skip += (int64_t)n;
         rds_free(window);
+        window = NULL;
     }
+    return e;
+}
+
+/* What lies behind the place and has rows. */
+static size_t list_sources(const struct list *l, struct source *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->n; i++) {
+        const struct lane *lane = &l->lanes[i];
+        int where = l->from.set ? str_compare(lane->conn.name, l->from.connection) : 1;
+
+        for (int part = 0; part < PART_COUNT && where >= 0; part++)
+            if (lane->count[part] > 0 && (where > 0 || part >= (int)l->from.part))
+                out[n++] =
+                    (struct source){lane, (enum part)part, where == 0 && part == (int)l->from.part};
+    }
+    return n;
+}
+
+/* The first windows of the sources, in one round trip. */
+static enum err read_ahead(struct list *l, const struct source *sources, size_t n,
+                           struct rds_reply **windows, struct errinfo *info)
+{
+    struct str *v = arena_array(&l->arena, n * WINDOW_WORDS, sizeof *v);
+    struct rds_command commands[AHEAD];
+    struct rds_reply *replies[AHEAD];
+    size_t asked = 0, got = 0;
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < n; i++)
+        if (sources[i].part != PART_LEASED) {
+            struct str *words = v + asked * WINDOW_WORDS;
+            commands[asked++] =
+                (struct rds_command){words, ask_window(l, &sources[i], 0, &l->arena, words)};
+        }
+    if (asked > 0)
+        e = rds_pipeline(l->r, commands, asked, replies, info);
+    for (size_t i = 0; i < n; i++)
+        windows[i] = e == ERR_OK && sources[i].part != PART_LEASED ? replies[got++] : NULL;
     return e;
 }
 
 static enum err take_all(struct list *l, struct errinfo *info)
 {
+    struct source *sources = arena_array(&l->arena, l->n * PART_COUNT, sizeof *sources);
+    size_t n = list_sources(l, sources);
     enum err e = ERR_OK;
 
-    for (size_t i = 0; i < l->n && !l->more && e == ERR_OK; i++) {
-        const struct lane *lane = &l->lanes[i];
-        int where = l->from.set ? compare(lane->conn.name, l->from.connection) : 1;
+    for (size_t i = 0; i < n && !l->more && e == ERR_OK; i += AHEAD) {
+        struct rds_reply *windows[AHEAD];
+        size_t some = n - i < AHEAD ? n - i : AHEAD;
 
-        for (int part = 0; part < PART_COUNT && where >= 0 && !l->more && e == ERR_OK; part++) {
-            bool here = where == 0 && part == (int)l->from.part;
-
-            if (where == 0 && part < (int)l->from.part)
-                continue;
-            if (part == PART_LEASED)
-                take_leased(l, lane, here);
+        e = read_ahead(l, sources + i, some, windows, info);
+        for (size_t k = 0; k < some; k++) {
+            if (e != ERR_OK || l->more)
+                rds_free(windows[k]);
+            else if (sources[i + k].part == PART_LEASED)
+                take_leased(l, &sources[i + k]);
             else
-                e = take_part(l, lane, (enum part)part, here, info);
+                e = take_queue(l, &sources[i + k], windows[k], info);
         }
     }
     return e;

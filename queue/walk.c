@@ -93,11 +93,9 @@ bool wlk_cursor_read(struct str cursor, const char *list, struct wlk_place *at, 
 /* Ids of a stream in one instant differ in their counter: the longer is the greater. */
 static int compare(const struct wlk *w, struct str a, struct str b)
 {
-    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-    if (w && w->stream && a.n != b.n)
+    if (w->stream && a.n != b.n)
         return a.n > b.n ? 1 : -1;
-    return c ? c : (a.n > b.n) - (a.n < b.n);
+    return str_compare(a, b);
 }
 
 /* Newest first; of one instant the greater member, then the smaller connection. */
@@ -108,7 +106,7 @@ static bool before(const struct wlk *w, const struct wlk_row *a, const struct wl
     if (a->at_ms != b->at_ms)
         return a->at_ms > b->at_ms;
     c = compare(w, a->member, b->member);
-    return c ? c > 0 : compare(NULL, a->connection, b->connection) < 0;
+    return c ? c > 0 : str_compare(a->connection, b->connection) < 0;
 }
 
 static bool behind(const struct wlk *w, const struct wlk_place *p, const struct wlk_row *row)

@@ -327,6 +327,68 @@ def test_the_log_shows_seven_days_of_all_connections_newest_first(desk):
     assert [r["message"] for r in rows] == [f"n{i}" for i in reversed(range(12))] + ["one", "two", "six"]
 
 
+def test_the_log_shows_no_address_of_anybody(desk):
+    s = lib.Shop(desk)
+    desk.redis.call("XADD", f"{PREFIX}log:{s.connection}", "*", "level", "error", "store", "", "order", "#1", "event",
+                    "export_failed", "message", "Contact <ada.b+x@shop.example.com>, bo@b.de: a @ b, 5@")
+    (row,) = get(desk, f"/log?connection={s.connection}&level=error")["rows"]
+    assert row["message"] == "Contact <(e-mail)>, (e-mail): a @ b, 5@"
+    assert get(desk, f"/log?connection={s.connection}&q=bo%40b.de")["rows"] == []
+
+
+def test_a_request_looks_at_20000_entries_and_hands_out_a_cursor(desk):
+    s = lib.Shop(desk)
+    fill = """for i = 1, 30000 do redis.call('XADD', KEYS[1], ARGV[1] + i .. '-1', 'level', 'info', 'store', '',
+              'order', '', 'event', 'fill', 'message', i == 1 and 'needle' or 'hay') end"""
+    start = int(time.time() * 1000) - 100000
+    desk.redis.call("EVAL", fill, 1, f"{PREFIX}log:{s.connection}", start)
+    path = f"/log?connection={s.connection}&q=needle"
+    page = get(desk, path)
+    assert page["rows"] == [] and page["cursor"]
+    page = get(desk, f"{path}&cursor={page['cursor']}")
+    assert [r["message"] for r in page["rows"]] == ["needle"] and page["cursor"] is None
+    fill = "for i = 1, 30000 do redis.call('ZADD', KEYS[1], 1700000000000 + i, ARGV[1] .. i) end"
+    desk.redis.call("EVAL", fill, 1, f"{PREFIX}ready:{s.connection}", f"shopify/{s.domain}/")
+    desk.redis.call("ZADD", f"{PREFIX}ready:{s.connection}", 1700000099999, "shopify/y/1")
+    page = get(desk, f"/queue?connection={s.connection}&store=shopify/y")
+    assert page["rows"] == [] and page["cursor"]
+    page = get(desk, f"/queue?connection={s.connection}&store=shopify/y&cursor={page['cursor']}")
+    assert [r["order"] for r in page["rows"]] == ["shopify/y/1"] and page["cursor"] is None
+    rows, page = rows_of(desk, f"/queue?connection={s.connection}")
+    assert len({r["order"] for r in rows}) == page["count"] == 30001
+    desk.redis.call("DEL", f"{PREFIX}ready:{s.connection}")
+
+
+def test_rows_of_one_instant_are_paged_once_each(desk):
+    s = lib.Shop(desk)
+    fill = """for i = 1, 1500 do redis.call('ZADD', KEYS[1], 0, ARGV[1] .. i)
+              redis.call('ZADD', KEYS[2], 1800000000000, ARGV[1] .. i) end"""
+    desk.redis.call("EVAL", fill, 2, f"{PREFIX}ready:{s.connection}", f"{PREFIX}synced:{s.connection}",
+                    f"shopify/{s.domain}/")
+    for path in ("/queue", "/synced"):
+        rows, page = rows_of(desk, f"{path}?connection={s.connection}", limit=700)
+        assert len(rows) == len({r["order"] for r in rows}) == page["count"] == 1500
+    desk.redis.call("DEL", f"{PREFIX}ready:{s.connection}", f"{PREFIX}synced:{s.connection}")
+
+
+def test_the_queue_of_many_connections_is_read_whole(desk):
+    names = [f"many-{i:03d}" for i in range(70)]
+    for name in names:
+        desk.redis.call("HSET", f"{PREFIX}conn:{name}", "status", "active")
+        desk.redis.call("ZADD", f"{PREFIX}ready:{name}", 1800000000000, f"shopify/{name}/1")
+        desk.redis.call("ZADD", f"{PREFIX}later:{name}", 1, f"shopify/{name}/2")
+        desk.redis.call("ZADD", f"{PREFIX}leases:{name}", 1900000000000, "t")
+        desk.redis.call("HSET", f"{PREFIX}batch:{name}:t", f"shopify/{name}/3", 1, "kind", "invoices")
+    desk.redis.call("SADD", PREFIX + "conns", *names)
+    for limit in (1000, 50):
+        rows, page = rows_of(desk, "/queue", limit=limit)
+        assert [(r["order"], r["state"]) for r in rows if r["connection"].startswith("many-")] == [
+            (f"shopify/{name}/{i}", state) for name in names
+            for i, state in ((3, "exporting"), (1, "waiting"), (2, "waiting"))]
+    assert {c["exporting"] for c in page["connections"] if c["connection"] in names} == {1}
+    desk.redis.call("SREM", PREFIX + "conns", *names)
+
+
 # ---- by hand ----
 
 @pytest.mark.parametrize("settings,changes,status", [
@@ -408,6 +470,8 @@ def test_by_hand_goes_to_the_front_twenty_at_most(desk):
     scores = {ready[i].decode(): int(ready[i + 1]) for i in range(0, len(ready), 2)}
     assert [scores[s.key(o["id"])] == 0 for o in late] == [True] * 20 + [False]
     assert scores[s.key(waiting["id"])] > 0
+    page = get(desk, f"/queue?connection={s.connection}")
+    assert page["rows"][0]["queued_at"] and page["oldest"] == min(r["queued_at"] for r in page["rows"])
     trail = why(s, late[0]["id"])["trail"]
     assert [e["kind"] for e in trail] == ["change", "event"]
 
