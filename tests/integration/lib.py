@@ -172,7 +172,8 @@ DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "no
 class Redis:
     """A private redis-server on a unix socket; start() again after stop() finds its data."""
 
-    def __init__(self, folder, **config):
+    def __init__(self, folder, env=None, **config):
+        self.env = env
         self.folder = tempfile.mkdtemp(dir=folder, prefix="redis-")
         self.path = os.path.join(self.folder, "s")
         self.url = f"unix://{self.path}"
@@ -186,7 +187,7 @@ class Redis:
             argv += [f"--{key}", value]
         for user, rules in ACL_USERS:
             argv += ["--user", user, "on", f">{user}-password", *rules.split()]
-        self.process = Process(argv, self.folder, "redis")
+        self.process = Process(argv, self.folder, "redis", self.env)
         wait_until(self.answers, "redis-server answers")
         self.call = Resp(self.path)
 
