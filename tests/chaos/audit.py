@@ -31,8 +31,8 @@ class Audit:
                      self.call("LRANGE", f"{lib.PREFIX}trail:{shop.key(order.id)}", 0, -1)]
             sent = [f"{d.at:8.2f} s  {d.topic} {d.body['financial_status']} {d.body['updated_at']} {d.webhook_id}"
                     f"{' again' if d.repeat else ''}" for d in sorted(order.deliveries, key=lambda d: d.at)]
-            text += "\n  " + "\n  ".join(["sent:", *sent, "record:", json.dumps(shop.record(order.id)), "trail:", *trail,
-                                          "documents:", json.dumps(documents, default=str)])
+            text = "\n  ".join([text, "sent:", *sent, "record:", json.dumps(shop.record(order.id)), "trail:", *trail,
+                               "documents:", json.dumps(documents, default=str)])
         self.problem(f"{shop.key(order.id)} ({order.name}): {text}")
 
     def run(self):

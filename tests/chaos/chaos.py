@@ -41,10 +41,9 @@ def look(world):
 
 def report(world, drivers, begun):
     seen, count = look(world), world.count
-    print(f"{time.monotonic() - begun:6.0f} s  deliveries: {sum(map(len, drivers.taken.values()))} taken, {drivers.open} to go, "
-          f"{drivers.tries} tries  " + ("Redis is away" if seen is None else
-                                      "  ".join(f"{row} {n}" for row, n in seen.items())) +
-          f"  blows {sum(count.values())}", flush=True)
+    rows = "Redis is away" if seen is None else "  ".join(f"{row} {n}" for row, n in seen.items())
+    print(f"{time.monotonic() - begun:6.0f} s  deliveries: {sum(map(len, drivers.taken.values()))} taken, "
+          f"{drivers.open} to go, {drivers.tries} tries  {rows}  blows {sum(count.values())}", flush=True)
 
 
 def settle(world, drivers, begun, deadline, every):
@@ -57,7 +56,8 @@ def settle(world, drivers, begun, deadline, every):
         if drivers.open == 0 and seen and not any(seen[row] for row in ("ready", "leases", "failed")):
             return
         if time.monotonic() > end:
-            raise AssertionError(f"after {deadline:.0f} s of calm {drivers.open} deliveries are not taken and the queue holds {seen}")
+            raise AssertionError(f"after {deadline:.0f} s of calm {drivers.open} deliveries are not taken "
+                                 f"and the queue holds {seen}")
         if seen and seen["failed"] and drivers.open == 0:
             world.api("/failed/export", {"all": True})
         if time.monotonic() - mended > 20:  # connections that are held after an outage go on
@@ -127,7 +127,7 @@ def parse(arguments):
     parser.add_argument("--noisy", type=float, default=0.25, help="share of them on the first connection")
     parser.add_argument("--gap", type=float, default=1.5, help="seconds between two blows")
     parser.add_argument("--lease", type=int, default=6, help="LH_LEASE of the workers")
-    parser.add_argument("--deadline", type=float, default=300.0, help="seconds for the queue to become empty at the end")
+    parser.add_argument("--deadline", type=float, default=300.0, help="seconds that the queue may take to empty")
     parser.add_argument("--every", type=float, default=5.0, help="seconds between two lines of progress")
     options = parser.parse_args(arguments)
     if options.seed is None:

@@ -76,6 +76,5 @@ class Drivers:
                 self.results[result] += 1
                 self.taken[delivery.order.id].add(delivery.webhook_id)
         if isinstance(status, int) and status not in (200, 503):
-            self.world.problem(f"seed {self.world.plan.seed}: a delivery of {delivery.order.name} was answered {status}: "
-                               f"{data[:300]}")
+            self.world.problem(f"a delivery of {delivery.order.name} was answered {status}: {data[:300]}")
         return status == 200

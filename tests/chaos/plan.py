@@ -12,7 +12,8 @@ from orders import later, line, order
 WRITES = {"contacts": ("PUT", "/api.xro/2.0/Contacts"), "invoices": ("PUT", "/api.xro/2.0/Invoices"),
           "voids": ("POST", "/api.xro/2.0/Invoices"), "payments": ("PUT", "/api.xro/2.0/Payments")}
 PASSES = "An error occurred in Xero."
-STAYS = "The specified contact details matched an archived contact. Archived contacts cannot currently be edited via the API"
+STAYS = ("The specified contact details matched an archived contact. "
+         "Archived contacts cannot currently be edited via the API")
 EPOCH = datetime.datetime(2026, 11, 1, 10, tzinfo=datetime.timezone.utc)
 
 

@@ -104,7 +104,8 @@ class World:
     @property
     def receiver(self):
         """Any receiver that is there."""
-        return lib.wait_until(lambda: next((s.process for s in self.receivers if s.process), None), "a receiver is there")
+        return lib.wait_until(lambda: next((s.process for s in self.receivers if s.process), None),
+                              "a receiver is there")
 
     def address(self, n):
         """Where receiver N takes webhooks; None while it is away."""
