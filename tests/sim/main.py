@@ -158,7 +158,8 @@ def main():
     if arguments.ready_file:
         _write_ready(arguments.ready_file, url)
     print(f"listening on {url}", flush=True)
-    server.serve_forever(poll_interval=60)
+    # the kernel may hand a signal to any thread, and only the main one runs its handler
+    server.serve_forever(poll_interval=0.1)
 
 
 if __name__ == "__main__":
