@@ -25,7 +25,7 @@ class Queue:
     def __init__(self, redis):
         self.redis = redis.call
         self.texts = {n: script(n) for n in ("ingest", "lease", "permit", "complete", "resync", "dismiss",
-                                             "conn_state", "sweep")}
+                                             "export", "conn_state", "sweep")}
 
     def run(self, name, *argv):
         return self.redis("EVAL", self.texts[name], 1, PREFIX, *argv)
@@ -185,10 +185,17 @@ class World:
             self.work()
         elif roll < 0.93:
             self.q.run("conn_state", c, "paused", "test")
-        elif roll < 0.97:
+        elif roll < 0.96:
             self.q.run("conn_state", c, "active", "test")
+        elif roll < 0.98:
+            self.by_hand(c)
         else:
             self.mend(c)
+
+    def by_hand(self, c):
+        order = f"shopify/{c}/{self.r.randrange(8):03d}"
+        if self.q.run("export", order, f"shopify/{c}", "test")[0] == b"ok":
+            self.wanted.add(order)
 
     def mend(self, c):
         failed = [x.decode() for x in self.q.redis("ZRANGE", f"{PREFIX}failed:{c}", 0, -1)]
@@ -536,6 +543,67 @@ def test_a_withdrawn_order_is_no_longer_one_by_hand(queue):
     queue.run("resync", "acme", "sam", "shopify/acme/001")
     queue.ingest("shopify/acme/001", "Wtest_order", "2")
     assert {"byhand", "ff"} & queue.record("shopify/acme/001").keys() == set()
+
+
+# ---- one order by hand ----
+
+def export(queue, order="shopify/acme/001"):
+    return [x.decode() for x in queue.run("export", order, order.rpartition("/")[0], "sam")]
+
+
+def test_by_hand_a_skipped_order_goes_to_the_front_once(queue):
+    queue.ingest("shopify/acme/002")
+    queue.ingest("shopify/acme/001", "Sunpaid")
+    assert export(queue) == ["ok", "acme"] and export(queue) == ["ok", "acme"]
+    record = queue.record("shopify/acme/001")
+    assert (record["st"], record["byhand"], record["lines"], record["reason"], record["rev"]) == (
+        "waiting", "1", "1", "manual", "1")
+    assert queue.redis("LLEN", PREFIX + "trail:shopify/acme/001") == 2
+    lease = queue.lease(1)
+    assert list(lease.orders) == ["shopify/acme/001"]
+    assert export(queue) == ["ok", "acme"]  # it is being exported by hand
+    lease.complete({"shopify/acme/001": "done"})
+    record = queue.record("shopify/acme/001")
+    assert record["drev"] == record["rev"] and {"byhand", "wt"} & record.keys() == set()
+
+
+def test_by_hand_an_order_that_waits_moves_to_the_front_and_keeps_its_time(queue):
+    queue.ingest("shopify/acme/002")
+    queue.ingest("shopify/acme/001")
+    before = queue.record("shopify/acme/001")
+    assert export(queue) == ["ok", "acme"]
+    after = queue.record("shopify/acme/001")
+    assert (after["wt"], after["rev"]) == (before["wt"], before["rev"])
+    assert list(queue.lease(1).orders) == ["shopify/acme/001"]
+
+
+def test_by_hand_says_why_not_and_changes_nothing(queue, redis):
+    assert export(queue) == ["unknown"]
+    queue.ingest("shopify/acme/001", "Skept_for_the_order", "", part="refund:1")
+    assert export(queue) == ["unknown"]
+    queue.ingest("shopify/acme/001")
+    lease = queue.lease()
+    assert export(queue) == ["leased", "acme"]
+    lease.complete({"shopify/acme/001": "failed"})
+    before = queue.record("shopify/acme/001")
+    for status in ("paused", "disconnected", "uninstalled"):
+        redis.call("HSET", PREFIX + "conn:acme", "status", status)
+        assert export(queue) == [status, "acme"]
+    redis.call("HSET", PREFIX + "conn:acme", "status", "active")
+    redis.call("HSET", PREFIX + "store:shopify/acme", "deleted", "1")
+    assert export(queue) == ["no_store"]
+    redis.call("HDEL", PREFIX + "store:shopify/acme", "deleted")
+    snapshot = redis.call.hash(PREFIX + "snap:shopify/acme/001")["order"]
+    redis.call("DEL", PREFIX + "snap:shopify/acme/001")
+    assert export(queue) == ["gone"]
+    assert queue.record("shopify/acme/001") == before
+    assert queue.redis("EXISTS", PREFIX + "ready:acme", PREFIX + "audit") == 0
+    redis.call("HSET", PREFIX + "snap:shopify/acme/001", "order", snapshot)
+    redis.call("HSET", PREFIX + "store:shopify/acme", "connection", "bolt")  # it has moved since
+    assert export(queue) == ["ok", "bolt"]
+    assert queue.redis("EXISTS", PREFIX + "failed:acme", PREFIX + "failrow:acme", PREFIX + "failgroups:acme") == 0
+    assert queue.lease().c == "bolt"
+    assert queue.redis("XLEN", PREFIX + "audit") == 1
 
 
 # ---- the day's budget ----
