@@ -165,6 +165,19 @@ coverage: ## line coverage by file, from the unit and integration tests
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=coverage unit integration
 	@tests/lint/coverage.sh build/coverage
 
+# ---- benchmarks: of the release build ----
+BENCH := $(addprefix $(B)/tests/bench/,load floor)
+$(BENCH): $(B)/tests/bench/%: $(B)/tests/bench/%.o
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< -lcivetweb -lhiredis -lcrypto -lpthread
+.PHONY: bench bench-day build-bench
+build-bench: $(BENCH)
+bench: ## what it costs: a table, and build/bench.json (PART='accepted idle' measures only these)
+	@tests/setup.sh bench
+	@$(SUB) all build-bench
+	@$(TEST_ENV) $(PYTHON) tests/bench/bench.py --json build/bench.json $(PART)
+bench-day: ## the same of a simulated day within Xero's smaller budget, about ten minutes
+	@$(MAKE) --no-print-directory bench PART=day
+
 # ---- lint ----
 lint: ## the project's own rules: layers, owners, contracts, sizes, format, documents
 	@CC=$(CC) tests/lint/run.sh

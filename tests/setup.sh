@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that are missing, nothing else. Idempotent; with nothing missing it
-# asks dpkg once and is done. Usage: tests/setup.sh build|run|test   (each includes the one before)
+# asks dpkg once and is done. Usage: tests/setup.sh build|run|test|bench (each includes build, run)
 set -eu
 
 build="gcc make pkg-config libc6-dev libcivetweb-dev libcurl4-openssl-dev libjson-c-dev
@@ -8,6 +8,7 @@ build="gcc make pkg-config libc6-dev libcivetweb-dev libcurl4-openssl-dev libjso
 run="redis-server python3 openssl"
 check="libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml clang libclang-rt-dev
        clang-format clang-tidy cppcheck"
+measure="valgrind faketime"
 
 say() { echo "setup: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -19,7 +20,8 @@ test)
     wanted="$build $run $check"
     command -v kubectl >/dev/null || wanted="$wanted kubernetes-client"
     ;;
-*) die "usage: tests/setup.sh build|run|test" ;;
+bench) wanted="$build $run $measure" ;;
+*) die "usage: tests/setup.sh build|run|test|bench" ;;
 esac
 
 command -v dpkg-query >/dev/null ||
