@@ -42,7 +42,7 @@ void api_order(struct srv_env *env, struct srv_req *req, struct srv_res *res)
 void api_orders(struct srv_env *env, struct srv_req *req, struct srv_res *res)
 {
     struct str name = str_trim(srv_query(req, "name")), one = srv_query(req, "store");
-    struct str cursor = srv_query(req, "cursor"), *stores = &one;
+    struct str cursor = srv_query(req, "cursor"), *stores = &one, parts[3];
     struct errinfo info = {0};
     int64_t limit = 0;
     size_t n = 1;
@@ -53,7 +53,7 @@ void api_orders(struct srv_env *env, struct srv_req *req, struct srv_res *res)
         api_refuse(res, req->arena, "name", "is required: an order's name as the shop shows it");
         return;
     }
-    if (cursor.n > LIM_ORDER_KEY) {
+    if (cursor.n > 0 && !job_order_key_split(cursor, &parts[0], &parts[1], &parts[2])) {
         api_refuse(res, req->arena, "cursor", "is not one that this list gave");
         return;
     }

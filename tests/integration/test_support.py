@@ -2,6 +2,8 @@
 Xero, and exports by hand; by real webhooks through real processes.
 """
 
+import base64
+import random
 import re
 import time
 import urllib.parse
@@ -211,6 +213,10 @@ def test_queue_rows_in_each_state(desk):
     last = get(desk, path)["rows"][-1]
     assert (last["order"], last["state"]) == (s.key(bodies[0]["id"]), "waiting")
     assert last["next_try_at"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    told = why(s, bodies[0]["id"])
+    assert (told["status"], told["reason"]) == ("waiting", "paid")
+    assert told["action"] == f"Nothing to do: it is tried again at {last['next_try_at']}."
+    assert why(s, bodies[1]["id"])["action"] == "Nothing to do: it is exported in its turn."
 
     state(s, "pause")
     page = get(desk, path)
@@ -387,6 +393,29 @@ def test_the_queue_of_many_connections_is_read_whole(desk):
             for i, state in ((3, "exporting"), (1, "waiting"), (2, "waiting"))]
     assert {c["exporting"] for c in page["connections"] if c["connection"] in names} == {1}
     desk.redis.call("SREM", PREFIX + "conns", *names)
+
+
+def test_cursors_of_strangers_are_refused_or_harmless(desk):
+    s = lib.Shop(desk)
+    for i in range(3):
+        sent(s, "orders/paid", order(name=f"#C{i}"), "queued")
+    desk.redis.call("ZADD", f"{PREFIX}synced:{s.connection}", 1, "shopify/x/1", 2, "shopify/x/2")
+    desk.redis.call("XADD", f"{PREFIX}log:{s.connection}", "*", "level", "info", "message", "a")
+    desk.redis.call("XADD", f"{PREFIX}log:{s.connection}", "*", "level", "info", "message", "b")
+    r = random.Random(7)
+    for path in ("/queue", "/synced", "/log"):
+        good = get(desk, f"{path}?limit=1")["cursor"]
+        plain = base64.urlsafe_b64decode(good + "=" * (-len(good) % 4))
+        for _ in range(150):
+            raw = bytearray(plain)
+            for _ in range(r.randrange(1, 4)):
+                at = r.randrange(len(raw))
+                raw[at:at + r.randrange(3)] = r.choice([b"", b"\n", b"-", b"9" * 30, b"\0", bytes([r.randrange(256)])])
+            mutant = base64.urlsafe_b64encode(bytes(raw)).decode().rstrip("=")
+            status, answer = desk.receiver.api("GET", f"{path}?limit=1&cursor={mutant}", token=lib.SUPPORT)
+            assert status in (200, 422), (plain, raw, answer)
+    assert get(desk, "/orders?name=x&cursor=nonsense", 422)["errors"][0]["field"] == "cursor"
+    get(desk, "/orders?name=x&cursor=" + "a/" * 300, 422)
 
 
 # ---- by hand ----
