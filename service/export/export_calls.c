@@ -250,34 +250,68 @@ static bool is_made(const struct work_order *x, struct str mark)
     return false;
 }
 
-static enum work_next make_payments(struct work *w)
+/* The payments that Xero should hold and does not, as far as is recorded; only those of orders in
+ * doubt if DOUBTED. */
+static struct element *missing_payments(struct work *w, bool doubted, size_t *n)
 {
     struct element *elements;
-    size_t n = 0, room = 1;
+    size_t room = 1;
 
     for (size_t i = 0; i < w->count; i++)
         room += w->orders[i].wanted.payment_count;
     elements = arena_array(&w->arena, room, sizeof(*elements));
+    *n = 0;
     for (size_t i = 0; i < w->count; i++) {
         struct work_order *x = &w->orders[i];
 
-        if (x->ended || x->wanted.nothing || x->wanted.void_invoice || !x->known.has_invoice)
+        if (x->ended || x->wanted.nothing || x->wanted.void_invoice || !x->known.has_invoice ||
+            (doubted && !x->o->doubt))
             continue;
         for (size_t k = 0; k < x->wanted.payment_count; k++) {
             const struct inv_payment *p = &x->wanted.payments[k];
 
             if (is_made(x, p->mark))
                 continue;
-            elements[n++] = (struct element){.x = x,
-                                             .payment = p,
-                                             .invoice_id = x->known.invoice_id,
-                                             .mark = p->mark,
-                                             .reference = p->reference,
-                                             .number = p->reference,
-                                             .currency = str_of(p->amount.currency),
-                                             .total = amount_text(w, p->amount)};
+            elements[(*n)++] = (struct element){.x = x,
+                                                .payment = p,
+                                                .invoice_id = x->known.invoice_id,
+                                                .mark = p->mark,
+                                                .reference = p->reference,
+                                                .number = p->reference,
+                                                .currency = str_of(p->amount.currency),
+                                                .total = amount_text(w, p->amount),
+                                                .open = doubted};
         }
     }
+    return elements;
+}
+
+/* An order that was failed while a call's outcome was not known may have payments of which nothing is
+ * recorded, and nothing in Xero keeps a payment from being made twice: look before any is made. */
+static enum work_next adopt_doubted_payments(struct work *w)
+{
+    size_t n = 0;
+    struct element *elements = missing_payments(w, true, &n);
+    enum work_next next = WORK_GO;
+
+    for (size_t i = 0; i < n && next == WORK_GO; i += LIM_XERO_BATCH) {
+        struct call c = {.kind = &exp_payments, .elements = elements + i};
+
+        c.n = n - i < LIM_XERO_BATCH ? n - i : LIM_XERO_BATCH;
+        next = exp_resolve(w, &c);
+    }
+    return next;
+}
+
+static enum work_next make_payments(struct work *w)
+{
+    size_t n = 0;
+    enum work_next next = adopt_doubted_payments(w);
+
+    if (next != WORK_GO)
+        return next;
+    struct element *elements = missing_payments(w, false, &n);
+
     return exp_make(w, &exp_payments, elements, n);
 }
 

@@ -143,3 +143,21 @@ def test_an_event_during_the_outage_is_exported_at_its_last_state(own_stack):
     shop.send("orders/paid", later(body, financial_status="paid"))
     stack.sim.control("POST", "release", {})
     lib.wait_until(lambda: [i["Status"] for i in shop.invoices()] == ["PAID"], "the payment follows")
+
+
+def test_an_order_that_was_failed_in_doubt_is_looked_at_before_anything_is_paid_again(shop):
+    """A part payment that Xero holds and nobody recorded: the worker that made it died three times."""
+    s = shop(settings={"auto_sync": "include_unpaid"})
+    body = order("partially_paid", total_outstanding="25.00", payment_gateway_names=["manual"])
+    s.send("orders/create", body)
+    s.wait_done(body["id"])
+    (payment,) = s.books()["payments"]
+    key = lib.PREFIX + "order:" + s.key(body["id"])
+    call = s.stack.redis.call
+    for field in [f for f in call.hash(key) if f.startswith("doc:pay:")]:
+        call("HDEL", key, field)
+    call("HSET", key, "doubt", "1")
+    s.send("orders/updated", later(body))
+    record = lib.wait_until(lambda: "doubt" not in s.record(body["id"]) and s.wait_done(body["id"]), "it was exported")
+    assert [p["PaymentID"] for p in s.books()["payments"]] == [payment["PaymentID"]]
+    assert any(payment["PaymentID"] in v for v in record.values())
