@@ -1,7 +1,7 @@
 /*
  * catalogue: every reason and every error that people can meet, as data: code, sentence, action.
  * Reasons are the sync rules' decisions (the list below); errors are what Xero, the shop or we say
- * when an export fails, matched from Xero's English text (the table in catalogue.c). Pure; any
+ * when an export fails, matched from Xero's English text (the table in catalogue_rows.c). Pure; any
  * thread.
  */
 #pragma once
@@ -125,6 +125,7 @@ struct cat_row {
     const char *action;
     enum cat_fix fix_in;
     enum cat_retry retry;
+    const char *setting; /* of the store, "mappings.accounts"; NULL where none mends it */
 };
 
 /* "xero", "here", "shop", "wait"; "no", "now", "later", "held", "look_up". */
