@@ -51,7 +51,7 @@ LIBS-worker   := $(LIBS) -lcurl
 # it. The worker has no webhooks and no API: of handlers/ only what serves its operations port.
 src = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
 COMMON := $(call src,service/base/*.c service/sync/*.c queue/*.c) \
-          $(call src,handlers/handlers.c handlers/server.c handlers/pages.c) \
+          $(call src,handlers/handlers.c handlers/server*.c handlers/pages.c) \
           $(B)/lua_scripts.o $(B)/console_files.o
 OBJ-receiver := $(filter-out $(B)/queue/grants.o,$(COMMON)) \
           $(filter-out $(COMMON),$(call src,handlers/*.c))

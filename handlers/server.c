@@ -1,7 +1,6 @@
 #include "handlers/server.h"
 
 #include <civetweb.h>
-#include <dirent.h>
 #include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
@@ -11,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "handlers/server_watch.h"
 #include "service/base/json.h"
 #include "service/base/limits.h"
 #include "service/base/log.h"
@@ -22,10 +22,10 @@
  *   400. A header that trickles in is closed after at most twice that. There is no shorter limit
  *   for the first byte alone.
  * - A body has no limit of its own: mg_read returns only when all that was asked for is there, and
- *   each byte that comes starts the clock anew. So a thread of ours, the watch, shuts the sockets
- *   of requests that are past their deadline, which makes mg_read return.
+ *   each byte that comes starts the clock anew.
  * - With all threads busy, further connections are accepted into a queue and wait there.
- * - mg_stop drops answers that are being written, so srv_stop lets requests finish before it. */
+ * - mg_stop drops answers that are being written, so srv_stop lets requests finish before it.
+ * server_watch closes what civetweb leaves open. */
 
 /* Milliseconds. Header and a pause inside a body; an idle connection between two requests; a whole
  * body; writing the answer; reading on after a refusal, so that the client sees it. */
@@ -39,8 +39,8 @@
 #define PLACE_MS 3000
 #define REDIS_MS 1000
 
-/* How often the watch looks. */
-#define WATCH_MS 500
+/* Connections that are accepted while all threads are busy: there the watch can see them. */
+#define QUEUE "1024"
 
 /* Bytes of a header line and all header lines together, civetweb's buffer for each thread. */
 #define HEADER_BYTES "16384"
@@ -53,37 +53,22 @@
 
 #define SECURE "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
 
-/* One request from its header to its last byte; lives on the stack of its thread. */
-struct flight {
-    struct flight *prev, *next;
-    int64_t deadline_ms; /* 0 none */
-    bool cut;            /* the watch has shut the socket */
-    const char *peer;
-    int peer_port;
-};
-
 struct srv {
     struct srv_listener l;
     struct srv_env *env;
     struct mg_context *mg;
+    struct wat *watch;
     int port;
-    pthread_t watch;
 
     pthread_mutex_t lock; /* all below */
     pthread_cond_t place; /* a place past the body became free */
-    pthread_cond_t moved; /* a flight ended, or the watch shall end, or mg_stop is done */
-    struct flight *flights;
+    pthread_cond_t moved; /* mg_stop is done */
     int active, waiting;
-    bool stopping, closed, ended;
+    bool stopping, closed;
 };
 
 /* Bytes of bodies in memory, of all listeners. */
 static _Atomic int64_t bodies;
-
-static int64_t now_ms(void)
-{
-    return met_now_ns() / 1000000;
-}
 
 /* Waits on COND until AT_MS at most; false when it is reached. */
 static bool wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t at_ms)
@@ -134,108 +119,12 @@ const struct srv_token *srv_token_find(const struct srv_token *tokens, size_t n,
     return found;
 }
 
-/* ---- flights and the watch ---- */
-
-static void flight_begin(struct srv *s, struct flight *f, const struct mg_request_info *ri)
-{
-    *f = (struct flight){.peer = ri->remote_addr, .peer_port = ri->remote_port};
-    pthread_mutex_lock(&s->lock);
-    f->deadline_ms = now_ms() + BODY_MS;
-    f->next = s->flights;
-    if (f->next)
-        f->next->prev = f;
-    s->flights = f;
-    pthread_mutex_unlock(&s->lock);
-}
-
-/* WITHIN_MS 0: no deadline. False if the socket has been shut. */
-static bool flight_deadline(struct srv *s, struct flight *f, int64_t within_ms)
-{
-    bool open = false;
-
-    pthread_mutex_lock(&s->lock);
-    f->deadline_ms = within_ms > 0 ? now_ms() + within_ms : 0;
-    open = !f->cut;
-    pthread_mutex_unlock(&s->lock);
-    return open;
-}
-
-static void flight_end(struct srv *s, struct flight *f)
-{
-    pthread_mutex_lock(&s->lock);
-    if (f->next)
-        f->next->prev = f->prev;
-    if (f->prev)
-        f->prev->next = f->next;
-    else
-        s->flights = f->next;
-    if (s->stopping && !s->flights)
-        pthread_cond_broadcast(&s->moved);
-    pthread_mutex_unlock(&s->lock);
-}
-
-static bool is_peer(int fd, const struct flight *f, int own_port)
-{
-    struct sockaddr_storage own = {0}, peer = {0};
-    socklen_t own_n = sizeof own, peer_n = sizeof peer;
-    char host[64], port[8];
-    int64_t number = 0;
-
-    if (getpeername(fd, (struct sockaddr *)&peer, &peer_n) != 0 ||
-        getsockname(fd, (struct sockaddr *)&own, &own_n) != 0 ||
-        (peer.ss_family != AF_INET && peer.ss_family != AF_INET6) ||
-        getnameinfo((struct sockaddr *)&own, own_n, NULL, 0, port, sizeof port, NI_NUMERICSERV) ||
-        !str_int64(str_of(port), &number) || number != own_port ||
-        getnameinfo((struct sockaddr *)&peer, peer_n, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) ||
-        !str_int64(str_of(port), &number) || number != f->peer_port)
-        return false;
-    return strcmp(host, f->peer) == 0;
-}
-
-/* Shuts the socket of F. civetweb does not tell its number, so it is looked for by its two ends,
- * which no other socket has. F's thread is inside its request and cannot close it meanwhile: to end
- * the flight it needs the lock, which is held here. */
-static void cut(struct srv *s, struct flight *f)
-{
-    DIR *dir = opendir("/proc/self/fd");
-
-    f->cut = true;
-    /* cppcheck-suppress readdirCalled ; safe in glibc: the directory is this thread's own */
-    for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
-        int64_t fd = 0;
-
-        if (str_int64(str_of(e->d_name), &fd) && is_peer((int)fd, f, s->port)) {
-            (void)shutdown((int)fd, SHUT_RDWR);
-            break;
-        }
-    }
-    if (dir)
-        (void)closedir(dir);
-}
-
-static void *watch(void *arg)
-{
-    struct srv *s = arg;
-
-    pthread_mutex_lock(&s->lock);
-    while (!s->ended) {
-        int64_t now = now_ms();
-
-        for (struct flight *f = s->flights; f; f = f->next) {
-            if (f->deadline_ms > 0 && f->deadline_ms < now && !f->cut)
-                cut(s, f);
-        }
-        (void)wait_until(&s->moved, &s->lock, now + WATCH_MS);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return NULL;
-}
+/* ---- places past the body ---- */
 
 /* One of the places past the body; false when there was none for PLACE_MS. */
 static bool place_take(struct srv *s)
 {
-    int64_t until = now_ms() + PLACE_MS;
+    int64_t until = wat_now_ms() + PLACE_MS;
     bool mine = false;
 
     pthread_mutex_lock(&s->lock);
@@ -267,7 +156,7 @@ struct exchange {
     struct srv *s;
     struct mg_connection *mg;
     const struct mg_request_info *ri;
-    struct flight flight;
+    struct wat_flight flight;
     struct arena arena;
     struct srv_req req;
     struct srv_res res;
@@ -581,11 +470,28 @@ static void linger(struct exchange *x)
 {
     char *piece = x_alloc(STEP_BYTES);
 
-    if (flight_deadline(x->s, &x->flight, LINGER_MS)) {
+    if (wat_deadline(x->s->watch, &x->flight, LINGER_MS)) {
         while (mg_read(x->mg, piece, STEP_BYTES) == (int)STEP_BYTES)
             continue;
     }
     x_free(piece);
+}
+
+/* civetweb's callbacks for a connection that a thread has taken, and that it is about to close. */
+static int on_connection(const struct mg_connection *mg, void **data)
+{
+    const struct srv *s = mg_get_user_data(mg_get_context(mg));
+
+    (void)data;
+    wat_connected(s->watch);
+    return 0;
+}
+
+static void on_close(const struct mg_connection *mg)
+{
+    const struct srv *s = mg_get_user_data(mg_get_context(mg));
+
+    wat_disconnected(s->watch);
 }
 
 /* civetweb's callback for a request whose header has been read. Returns the status. */
@@ -599,7 +505,7 @@ static int on_request(struct mg_connection *mg)
     x.req = (struct srv_req){
         .method = head_only ? "GET" : ri->request_method, .who = "", .arena = &x.arena, .conn = mg};
     buf_init(&x.res.body, ANSWER_BYTES);
-    flight_begin(x.s, &x.flight, ri);
+    wat_begin(x.s->watch, &x.flight, ri->remote_addr, ri->remote_port, BODY_MS);
     pthread_mutex_lock(&x.s->lock);
     stopping = x.s->stopping;
     pthread_mutex_unlock(&x.s->lock);
@@ -610,18 +516,18 @@ static int on_request(struct mg_connection *mg)
         srv_problem(&x.res, 503, "Service Unavailable", "This process is stopping; send it again.");
     } else {
         route = admit(&x);
-        if (route && read_body(&x, route) && flight_deadline(x.s, &x.flight, 0))
+        if (route && read_body(&x, route) && wat_deadline(x.s->watch, &x.flight, 0))
             run(&x, route);
     }
     release(&x);
     keep = !x.close && !x.unread && may_keep(&x);
     if (!keep)
         mg_disable_connection_keep_alive(mg);
-    if (flight_deadline(x.s, &x.flight, ANSWER_MS))
+    if (wat_deadline(x.s->watch, &x.flight, ANSWER_MS))
         answer(x.s, mg, &x.res, keep, head_only);
     if (x.unread && srv_header(&x.req, "Expect").n == 0)
         linger(&x);
-    flight_end(x.s, &x.flight);
+    wat_end(x.s->watch, &x.flight);
     buf_free(&x.res.body);
     arena_free(&x.arena);
     return x.res.status > 0 ? x.res.status : 408;
@@ -679,6 +585,7 @@ static void free_srv(struct srv *s)
     pthread_cond_destroy(&s->place);
     pthread_cond_destroy(&s->moved);
     pthread_mutex_destroy(&s->lock);
+    wat_free(s->watch);
     mg_exit_library();
     x_free(s);
 }
@@ -687,7 +594,9 @@ enum err srv_start(const struct srv_listener *l, struct srv_env *env, struct srv
                    struct errinfo *info)
 {
     struct srv *s = x_alloc(sizeof *s);
-    struct mg_callbacks callbacks = {.begin_request = on_request,
+    struct mg_callbacks callbacks = {.init_connection = on_connection,
+                                     .connection_close = on_close,
+                                     .begin_request = on_request,
                                      .http_error = on_error,
                                      .log_message = on_message}; /* no access log */
     char threads[12], text[200] = "", request_ms[12], keep_ms[12];
@@ -705,8 +614,10 @@ enum err srv_start(const struct srv_listener *l, struct srv_env *env, struct srv
                              HEADER_BYTES,
                              "tcp_nodelay",
                              "1",
+                             "connection_queue",
+                             QUEUE,
                              "listen_backlog",
-                             "1024",
+                             QUEUE,
                              "decode_url",
                              "no",
                              "enable_directory_listing",
@@ -720,6 +631,7 @@ enum err srv_start(const struct srv_listener *l, struct srv_env *env, struct srv
     s->l = *l;
     s->env = env;
     init_sync(s);
+    s->watch = wat_new(l->threads, KEEP_ALIVE_MS);
     (void)snprintf(threads, sizeof threads, "%d", l->threads);
     (void)snprintf(request_ms, sizeof request_ms, "%d", REQUEST_MS);
     (void)snprintf(keep_ms, sizeof keep_ms, "%d", KEEP_ALIVE_MS);
@@ -732,8 +644,7 @@ enum err srv_start(const struct srv_listener *l, struct srv_env *env, struct srv
     }
     (void)mg_get_server_ports(s->mg, 1, &port);
     s->port = port.port;
-    if (pthread_create(&s->watch, NULL, watch, s) != 0)
-        x_die("thread", "no thread can be made");
+    wat_start(s->watch, s->port);
     *out = s;
     return ERR_OK;
 }
@@ -784,17 +695,13 @@ static void knock(const struct srv *s)
 
 bool srv_stop(struct srv *s, int deadline_ms)
 {
-    int64_t until = now_ms() + deadline_ms;
+    int64_t until = wat_now_ms() + deadline_ms;
     pthread_t closer;
-    bool idle = false;
 
     pthread_mutex_lock(&s->lock);
     s->stopping = true;
-    while (s->flights && wait_until(&s->moved, &s->lock, until))
-        continue;
-    idle = !s->flights;
     pthread_mutex_unlock(&s->lock);
-    if (!idle)
+    if (!wat_landed(s->watch, until))
         return false;
     if (pthread_create(&closer, NULL, close_mg, s) != 0)
         x_die("thread", "no thread can be made");
@@ -804,13 +711,10 @@ bool srv_stop(struct srv *s, int deadline_ms)
         knock(s);
         pthread_mutex_lock(&s->lock);
         if (!s->closed)
-            (void)wait_until(&s->moved, &s->lock, now_ms() + 20);
+            (void)wait_until(&s->moved, &s->lock, wat_now_ms() + 20);
     }
-    s->ended = true;
-    pthread_cond_broadcast(&s->moved);
     pthread_mutex_unlock(&s->lock);
     pthread_join(closer, NULL);
-    pthread_join(s->watch, NULL);
     free_srv(s);
     return true;
 }

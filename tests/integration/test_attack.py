@@ -310,6 +310,21 @@ def test_more_idle_connections_than_threads_do_not_stop_the_honest(target, store
                 sock.close()
 
 
+def test_silent_connections_are_closed_and_the_honest_is_served_at_its_first_try(target, store):
+    s = store()
+    for address, call in ((target.receiver.hooks, lambda: s.send("orders/paid", order("paid"))[0]),
+                          (target.receiver.api_address, lambda: target.receiver.api("GET", "/connections?limit=1")[0])):
+        host, port = address.split(":")
+        silent = [socket.create_connection((host, int(port)), timeout=lib.DEADLINE) for _ in range(300)]
+        assert call() == 200
+        for sock in silent:
+            try:
+                assert sock.recv(1) == b""
+            except ConnectionResetError:
+                pass
+            sock.close()
+
+
 def honest(shop, target):
     try:
         return shop.send("orders/paid", order("paid"))[0] == 200 and target.receiver.api("GET", "/connections?limit=1")[0] == 200

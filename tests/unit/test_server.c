@@ -7,7 +7,9 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -492,6 +494,122 @@ static void who_finds_no_place_in_time_is_asked_to_come_again(void **state)
     assert_true(srv_stop(s, 5000));
 }
 
+/* ---- connections that hold a thread, of which there are four ---- */
+
+#define IDLE 60
+
+static int connect_to(const struct srv *s)
+{
+    return send_to(s, STR(""));
+}
+
+/* True once the other side has closed FD; what came before is dropped. */
+static bool is_closed(int fd)
+{
+    char text[512];
+    ssize_t n = 1;
+
+    while (n > 0)
+        n = recv(fd, text, sizeof text, 0);
+    return n == 0 || errno == ECONNRESET;
+}
+
+static void connections_that_send_nothing_make_room_for_one_that_does(void **state)
+{
+    struct srv *s = start(0);
+    int idle[IDLE];
+
+    (void)state;
+    for (int i = 0; i < IDLE; i++)
+        idle[i] = i % 3 ? connect_to(s) : send_to(s, STR("POST /echo HTTP/1.1\r\nContent-Le"));
+    expect(s, "GET /echo?text=honest HTTP/1.1\r\n" CLOSE "\r\n", 200, "honest");
+    for (int i = 0; i < IDLE; i++) {
+        assert_true(is_closed(idle[i]));
+        (void)close(idle[i]);
+    }
+    assert_true(srv_stop(s, 5000));
+}
+
+static void silence_ends_a_connection_before_a_slow_header_does(void **state)
+{
+    struct srv *s = start(0);
+    int slow = send_to(s, STR("GET /echo HTTP/1.1\r\nX-Lo")), silent = connect_to(s);
+    struct pollfd other = {.fd = slow, .events = POLLIN};
+
+    (void)state;
+    assert_true(is_closed(silent));
+    assert_int_equal(poll(&other, 1, 0), 0);
+    (void)close(silent);
+    (void)close(slow);
+    assert_true(srv_stop(s, 5000));
+}
+
+/* Each byte comes well within any pause that is allowed. */
+static void a_header_that_trickles_in_is_cut(void **state)
+{
+    struct srv *s = start(0);
+    int fd = send_to(s, STR("GET /echo HTTP/1.1\r\nX-Long: "));
+    struct pollfd answer = {.fd = fd, .events = POLLIN};
+    int sent = 0;
+
+    (void)state;
+    while (sent < 400 && poll(&answer, 1, 50) == 0 && send(fd, "x", 1, MSG_NOSIGNAL) == 1)
+        sent++;
+    assert_in_range(sent, 1, 399);
+    assert_true(is_closed(fd));
+    (void)close(fd);
+    assert_true(srv_stop(s, 5000));
+}
+
+static void idle_between_two_requests_gives_way_but_a_request_does_not(void **state)
+{
+    static const char again[] = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none";
+    struct srv *s = start(0);
+    struct buf out = BUF_CAP(10000);
+    int kept = send_to(s, STR(again)), inside[3];
+    char text[512] = "";
+
+    (void)state;
+    assert_true(recv(kept, text, sizeof text - 1, 0) > 0);
+    assert_non_null(strstr(text, "Connection: keep-alive"));
+    for (int i = 0; i < 3; i++)
+        inside[i] = send_to(s, STR("GET /stay HTTP/1.1\r\n" CLOSE "\r\n"));
+    gate_wait_inside(3);
+    expect(s, "GET /echo?text=x HTTP/1.1\r\n" CLOSE "\r\n", 200, NULL);
+    assert_true(is_closed(kept));
+    (void)close(kept);
+    gate_set(true);
+    for (int i = 0; i < 3; i++) {
+        buf_reset(&out);
+        read_all(inside[i], &out);
+        assert_non_null(strstr(buf_z(&out), "stayed"));
+    }
+    buf_free(&out);
+    gate_set(false);
+    assert_true(srv_stop(s, 5000));
+}
+
+static void a_request_beyond_the_threads_is_not_kept_waiting(void **state)
+{
+    struct srv *s = start(0);
+    struct buf out = BUF_CAP(10000);
+    int inside[4], beyond = -1;
+
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        inside[i] = send_to(s, STR("GET /stay HTTP/1.1\r\n" CLOSE "\r\n"));
+    gate_wait_inside(4);
+    beyond = send_to(s, STR("GET /echo?text=x HTTP/1.1\r\n" CLOSE "\r\n"));
+    assert_true(is_closed(beyond));
+    (void)close(beyond);
+    gate_set(true);
+    for (int i = 0; i < 4; i++)
+        read_all(inside[i], &out);
+    buf_free(&out);
+    gate_set(false);
+    assert_true(srv_stop(s, 5000));
+}
+
 static void stopping_finishes_what_has_begun_and_refuses_the_rest(void **state)
 {
     struct srv *s = start(0);
@@ -543,6 +661,11 @@ int main(void)
         cmocka_unit_test(head_answers_without_the_body),
         cmocka_unit_test(too_many_header_lines_are_431),
         cmocka_unit_test(who_finds_no_place_in_time_is_asked_to_come_again),
+        cmocka_unit_test(connections_that_send_nothing_make_room_for_one_that_does),
+        cmocka_unit_test(silence_ends_a_connection_before_a_slow_header_does),
+        cmocka_unit_test(a_header_that_trickles_in_is_cut),
+        cmocka_unit_test(idle_between_two_requests_gives_way_but_a_request_does_not),
+        cmocka_unit_test(a_request_beyond_the_threads_is_not_kept_waiting),
         cmocka_unit_test(stopping_finishes_what_has_begun_and_refuses_the_rest),
         cmocka_unit_test(an_address_that_is_taken_is_named),
     };
