@@ -6,6 +6,9 @@
 #include <string.h>
 #include <time.h>
 
+/* Percent of the day's calls that are kept for exports by hand, where nobody has said. */
+#define DAY_RESERVE 5
+
 /* ---- one round trip ---- */
 
 void view_batch_init(struct view_batch *b, struct rds *r, size_t room)
@@ -42,21 +45,41 @@ void view_batch_free(struct view_batch *b)
 
 /* ---- connections ---- */
 
+/* Whether the day's calls are used up, but for the share that is kept for exports by hand: the same
+ * reckoning as in lib.lua. */
+static void read_day(struct view_conn *c, const struct rds_reply *conn, int64_t percent)
+{
+    int64_t left = rds_int(rds_at(conn, 3)), most = rds_int(rds_at(conn, 4));
+    int64_t ends = rds_int(rds_at(conn, 5));
+
+    if (rds_type(rds_at(conn, 3)) == RDS_NIL || ends <= c->now_ms)
+        return;
+    if (left - (most * percent + 99) / 100 <= 0)
+        c->day_ends_ms = ends;
+    c->day_by_hand = left > 0;
+}
+
 enum err view_conns(struct rds *r, const struct str *names, size_t n, struct arena *arena,
                     struct view_conn **out, struct errinfo *info)
 {
-    const struct str ask[] = {STR("HMGET"), STR(""), STR("status"), STR("nb"), STR("why")};
+    const struct str ask[] = {STR("HMGET"), STR(""),         STR("status"),  STR("nb"),
+                              STR("why"),   STR("day_left"), STR("day_max"), STR("day_end")};
+    const struct str option[] = {STR("HGET"), STR(""), STR("reserve")};
     struct rds_reply *time = NULL;
     struct view_batch b;
+    int64_t percent = 0;
     enum err e = rds_call(r, (struct str[]){STR("TIME")}, 1, &time, info);
 
     *out = arena_array(arena, n, sizeof **out);
     if (e != ERR_OK)
         return e;
-    view_batch_init(&b, r, n);
+    view_batch_init(&b, r, n + 1);
     for (size_t i = 0; i < n; i++)
-        view_ask(&b, "conn:", names[i], ask, 5);
+        view_ask(&b, "conn:", names[i], ask, sizeof ask / sizeof *ask);
+    view_ask(&b, "options", STR(""), option, 3);
     e = view_send(&b, info);
+    if (e == ERR_OK && !str_int64(rds_text(b.replies[n]), &percent))
+        percent = DAY_RESERVE;
     for (size_t i = 0; i < n && e == ERR_OK; i++) {
         struct view_conn *c = &(*out)[i];
 
@@ -65,6 +88,7 @@ enum err view_conns(struct rds *r, const struct str *names, size_t n, struct are
         c->not_before_ms = rds_int(rds_at(b.replies[i], 1));
         c->why = arena_str(arena, rds_text(rds_at(b.replies[i], 2)));
         c->now_ms = rds_int(rds_at(time, 0)) * 1000 + rds_int(rds_at(time, 1)) / 1000;
+        read_day(c, b.replies[i], percent);
     }
     view_batch_free(&b);
     rds_free(time);
@@ -76,11 +100,15 @@ bool view_held(const struct view_conn *c, struct arena *arena, struct view_hold 
     const struct cat_row *row = NULL;
 
     *out = (struct view_hold){0};
-    if (str_eq(c->status, STR("active"))) {
-        if (c->not_before_ms <= c->now_ms || c->why.n == 0)
-            return false;
+    if (str_eq(c->status, STR("active")) && c->not_before_ms > c->now_ms && c->why.n > 0) {
         row = cat_match(c->why);
         out->until_ms = c->not_before_ms;
+    } else if (str_eq(c->status, STR("active"))) {
+        if (c->day_ends_ms == 0)
+            return false;
+        row = cat_row_by_id("daily-limit");
+        out->until_ms = c->day_ends_ms;
+        out->not_by_hand = c->day_by_hand;
     } else {
         row = cat_row_by_id(arena_printf(arena, "%.*s", STR_FMT(c->status)));
     }

@@ -29,17 +29,17 @@ struct view_page {
 /* Each appends one JSON object to OUT. ERR_RANGE: not a cursor of this list. */
 
 /* What is exported at the moment, then what waits, connection by connection, with counts of all. */
-enum err view_queue(struct rds *r, const struct view_page *p, struct buf *out,
+enum err view_queue(struct rds *r, const struct view_page *asked, struct buf *out,
                     struct errinfo *info) MUST_CHECK;
 /* What was exported, newest first. */
-enum err view_synced(struct rds *r, const struct view_page *p, struct buf *out,
+enum err view_synced(struct rds *r, const struct view_page *asked, struct buf *out,
                      struct errinfo *info) MUST_CHECK;
 /* The connection log of the last 7 days, newest first. LEVEL "error", "info" or empty; Q: literal,
  * letters without regard to case, in message, event, order and store. */
-enum err view_log(struct rds *r, const struct view_page *p, struct str level, struct str q,
+enum err view_log(struct rds *r, const struct view_page *asked, struct str level, struct str q,
                   struct buf *out, struct errinfo *info) MUST_CHECK;
 /* Failures by root cause, the most frequent first. Under a store they are counted row by row. */
-enum err view_groups(struct rds *r, const struct view_page *p, struct buf *out,
+enum err view_groups(struct rds *r, const struct view_page *asked, struct buf *out,
                      struct errinfo *info) MUST_CHECK;
 /* A task: kind, status and result. ERR_NOT_FOUND. */
 enum err view_task(struct rds *r, struct str id, struct buf *out, struct errinfo *info) MUST_CHECK;

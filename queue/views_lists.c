@@ -347,7 +347,7 @@ static int by_count(const void *a, const void *b)
     return strcmp(x->row->id, y->row->id);
 }
 
-enum err view_groups(struct rds *r, const struct view_page *p, struct buf *out,
+enum err view_groups(struct rds *r, const struct view_page *asked, struct buf *out,
                      struct errinfo *info)
 {
     struct arena arena = {0};
@@ -357,11 +357,11 @@ enum err view_groups(struct rds *r, const struct view_page *p, struct buf *out,
     struct js_out w;
     enum err e = ERR_OK;
 
-    view_connections(p, &names, &n);
-    if (p->filter.store.n == 0)
+    view_connections(asked, &names, &n);
+    if (asked->filter.store.n == 0)
         e = groups_of_all(r, names, n, groups, &count, &arena, info);
-    for (size_t i = 0; i < n && p->filter.store.n > 0 && e == ERR_OK; i++)
-        e = groups_of_store(r, p, names[i], groups, &count, info);
+    for (size_t i = 0; i < n && asked->filter.store.n > 0 && e == ERR_OK; i++)
+        e = groups_of_store(r, asked, names[i], groups, &count, info);
     if (count > 1)
         qsort(groups, count, sizeof *groups, by_count);
     jw_init(&w, out);

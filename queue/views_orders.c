@@ -88,7 +88,8 @@ static void waiting(struct standing *s, const struct told *t, struct arena *aren
     int64_t due = rds_int(t->score);
     struct view_hold hold;
 
-    if (view_held(&t->conn, arena, &hold)) {
+    if (view_held(&t->conn, arena, &hold) &&
+        !(hold.not_by_hand && rds_field(t->record, "byhand").n > 0)) {
         *s = (struct standing){"held", hold.id, hold.sentence, hold.action};
         return;
     }

@@ -17,6 +17,8 @@
 struct view_conn {
     struct str name, status, why; /* status "" : there is no such connection */
     int64_t not_before_ms, now_ms;
+    int64_t day_ends_ms; /* when the day's calls are used up: until when; 0 while some are left */
+    bool day_by_hand;    /* but some are left for exports by hand */
 };
 
 /* Why a connection exports nothing at the moment. */
@@ -24,6 +26,7 @@ struct view_hold {
     const char *id; /* row of the catalogue */
     const char *sentence, *action;
     int64_t until_ms; /* 0: until somebody acts */
+    bool not_by_hand; /* exports by hand go on */
 };
 
 /* Commands of one round trip and their replies. */

@@ -339,7 +339,7 @@ static enum err read_ahead(struct list *l, const struct source *sources, size_t 
 {
     struct str *v = arena_array(&l->arena, n * WINDOW_WORDS, sizeof *v);
     struct rds_command commands[AHEAD];
-    struct rds_reply *replies[AHEAD];
+    struct rds_reply *replies[AHEAD] = {NULL};
     size_t asked = 0, got = 0;
     enum err e = ERR_OK;
 
@@ -386,16 +386,18 @@ static void write_row(struct js_out *w, const struct row *row, const struct rds_
 {
     const struct lane *lane = row->lane;
     bool busy = row->part == PART_LEASED && !row->dead;
+    bool front = row->part == PART_READY && row->score == 0; /* by hand */
+    bool held = lane->held && !busy && !(front && lane->hold.not_by_hand);
     int64_t next = row->score > lane->conn.now_ms ? row->score : 0;
 
-    if (lane->held && !busy && lane->hold.until_ms > next)
+    if (held && lane->hold.until_ms > next)
         next = lane->hold.until_ms;
     jw_begin_object(w);
     view_row_head(w, lane->conn.name, row->order);
     jw_kz(w, "type", "Sales invoice");
     view_text(w, "exported_item", rds_text(rds_at(record, 0)));
-    jw_kz(w, "state", busy ? "exporting" : lane->held ? "held" : "waiting");
-    jw_kz(w, "held_because", lane->held && !busy ? view_hold_text(&lane->hold, arena) : NULL);
+    jw_kz(w, "state", busy ? "exporting" : held ? "held" : "waiting");
+    jw_kz(w, "held_because", held ? view_hold_text(&lane->hold, arena) : NULL);
     view_time(w, "next_try_at", busy ? 0 : next);
     view_time(w, "queued_at", rds_int(rds_at(record, 1)));
     jw_end_object(w);

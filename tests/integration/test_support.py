@@ -240,6 +240,23 @@ def test_the_daily_limit_is_said_in_the_catalogues_words_with_the_time(desk):
     assert why(s, o["id"])["reason"] == "daily-limit"
 
 
+def test_a_day_spent_but_for_the_reserve_holds_all_but_exports_by_hand(desk):
+    s, o, mine = lib.Shop(desk), order(), order("pending")
+    sent(s, "orders/paid", o, "queued")
+    sent(s, "orders/create", mine, "skipped", "unpaid")
+    assert by_hand(s, mine["id"], wait=0)[0] == 200
+    at, conn = int(time.time()) + 7200, f"{PREFIX}conn:{s.connection}"
+    for left, states in ((51, ("waiting", "waiting")), (50, ("waiting", "held")), (0, ("held", "held"))):
+        desk.redis.call("HSET", conn, "day_left", left, "day_max", "1000", "day_end", at * 1000)
+        rows = get(desk, f"/queue?connection={s.connection}")["rows"]
+        assert [(r["order"], r["state"]) for r in rows] == list(zip((s.key(mine["id"]), s.key(o["id"])), states))
+        assert tuple(why(s, b["id"])["status"] for b in (mine, o)) == states
+    assert {r["next_try_at"] for r in rows} == {time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))}
+    assert why(s, o["id"])["reason"] == "daily-limit"
+    desk.redis.call("HSET", conn, "day_end", 1)  # the day is over
+    assert why(s, o["id"])["status"] == "waiting"
+
+
 def test_the_queue_pages_over_connections_and_filters_by_store(desk):
     shops = [lib.Shop(desk) for _ in range(3)]
     want = {}
