@@ -1,11 +1,6 @@
-#include <errno.h>
-#include <netdb.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +9,7 @@
 #include "service/base/limits.h"
 #include "service/base/log.h"
 #include "service/base/metrics.h"
+#include "service/base/process.h"
 
 #define PROGRAM "ledgerhook-receiver"
 
@@ -34,8 +30,6 @@ enum { EXIT_STOPPED = 0, EXIT_OTHER = 1, EXIT_CONFIG = 2, EXIT_REDIS = 3 };
 /* Of LH_DRAIN, the part in which all is still served: until nobody sends us requests any more,
  * because readiness has been seen to be 503. */
 #define GRACE_SHARE 5
-
-#define HEALTH_MS 3000
 
 static const struct srv_route ops_routes[] = {
     {"GET", "/healthz", SRV_PUBLIC, 0, false, page_healthz},
@@ -102,61 +96,7 @@ static void print(const struct buf *text)
     (void)fflush(stdout);
 }
 
-/* GET /healthz on our own operations port; what a container's HEALTHCHECK runs. */
-static int ask_health(const char *listen)
-{
-    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *address = NULL;
-    struct timeval patience = {.tv_sec = HEALTH_MS / 1000};
-    struct str rest = str_of(listen), host = rest;
-    char name[256], head[13] = "";
-    int fd = -1;
-    bool healthy = false;
-
-    while (host.n > 0 && host.p[host.n - 1] != ':')
-        host.n--;
-    if (host.n == 0)
-        return EXIT_OTHER;
-    host.n--;
-    if (str_eq(host, STR("0.0.0.0")))
-        host = STR("127.0.0.1");
-    else if (host.n > 2 && host.p[0] == '[')
-        host = str_eq(host, STR("[::]")) ? STR("::1") : (struct str){host.p + 1, host.n - 2};
-    (void)snprintf(name, sizeof name, "%.*s", STR_FMT(host));
-    if (getaddrinfo(name, strrchr(listen, ':') + 1, &hints, &address) != 0)
-        return EXIT_OTHER;
-    fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0) {
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-        healthy = connect(fd, address->ai_addr, address->ai_addrlen) == 0 &&
-                  send(fd, request, sizeof request - 1, MSG_NOSIGNAL) > 0 &&
-                  recv(fd, head, sizeof head - 1, MSG_WAITALL) == sizeof head - 1 &&
-                  memcmp(head, "HTTP/1.1 200", sizeof head - 1) == 0;
-        (void)close(fd);
-    }
-    freeaddrinfo(address);
-    return healthy ? EXIT_STOPPED : EXIT_OTHER;
-}
-
 /* ---- start ---- */
-
-/* Sanitizers need to look into their own process. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
-/* Never dumped with its secrets in it. */
-static void forbid_dumps(void)
-{
-#ifndef SANITIZED
-    (void)prctl(PR_SET_DUMPABLE, 0);
-#endif
-}
 
 static void add_tokens(struct receiver *rc, struct str list, enum srv_role role, const char *name)
 {
@@ -371,7 +311,7 @@ int main(int argc, char **argv)
         buf_free(&text);
         return EXIT_STOPPED;
     }
-    forbid_dumps();
+    proc_forbid_dumps();
     (void)signal(SIGPIPE, SIG_IGN);
     sigemptyset(&rc.signals); /* blocked in all threads, waited for by this one */
     sigaddset(&rc.signals, SIGTERM);
@@ -380,7 +320,7 @@ int main(int argc, char **argv)
     if (cfg_load(CFG_RECEIVER, environ, &rc.cfg, &text) != ERR_OK)
         (void)fwrite(buf_z(&text), 1, text.n, stderr);
     else
-        code = health ? ask_health(rc.cfg.ops_listen) : run(&rc, only_check);
+        code = health ? proc_ask_health(rc.cfg.ops_listen) : run(&rc, only_check);
     if (code == EXIT_STOPPED && only_check)
         (void)printf("%s: the configuration and Redis are in order\n", PROGRAM);
     cfg_free(&rc.cfg);
