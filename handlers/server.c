@@ -323,9 +323,18 @@ static bool hold(struct exchange *x, size_t n)
     return true;
 }
 
+/* Whether requests may bring secrets with them: where tokens are asked for, settings are made. */
+static bool is_confidential(const struct exchange *x)
+{
+    return x->s->l.token_count > 0;
+}
+
 static void release(struct exchange *x)
 {
-    buf_free(&x->body);
+    if (is_confidential(x))
+        buf_free_secret(&x->body);
+    else
+        buf_free(&x->body);
     atomic_fetch_sub(&bodies, (int64_t)x->held);
     met_add(MET_BODY_BYTES, -(int64_t)x->held, NULL, NULL, NULL);
     x->held = 0;
@@ -388,6 +397,8 @@ static bool read_body(struct exchange *x, const struct srv_route *route)
     if (str_eq_nocase(srv_header(&x->req, "Expect"), STR("100-continue")))
         (void)mg_write(x->mg, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     buf_init(&x->body, route->max_body + 1);
+    if (is_confidential(x)) /* all its room at once: growing would leave copies behind */
+        (void)buf_reserve(&x->body, route->max_body);
     while (got > 0 && x->unread)
         got = read_piece(x, route->max_body);
     x->req.body = buf_str(&x->body);
@@ -529,7 +540,10 @@ static int on_request(struct mg_connection *mg)
         linger(&x);
     wat_end(x.s->watch, &x.flight);
     buf_free(&x.res.body);
-    arena_free(&x.arena);
+    if (is_confidential(&x))
+        arena_free_secret(&x.arena);
+    else
+        arena_free(&x.arena);
     return x.res.status > 0 ? x.res.status : 408;
 }
 

@@ -398,6 +398,13 @@ void arena_free(struct arena *a)
     a->total = 0;
 }
 
+void arena_free_secret(struct arena *a)
+{
+    for (struct arena_block *block = a ? a->head : NULL; block; block = block->next)
+        explicit_bzero(block->bytes, block->used);
+    arena_free(a);
+}
+
 /* ---- the allocation that may not fail ---- */
 
 void x_die(const char *event, const char *message)

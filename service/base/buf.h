@@ -114,6 +114,8 @@ void *arena_array(struct arena *a, size_t n, size_t size);
 struct str arena_str(struct arena *a, struct str s);
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF(2, 3);
 void arena_free(struct arena *a);
+/* The same after wiping the memory: for secrets. */
+void arena_free_secret(struct arena *a);
 
 /* Zeroed memory that is always there: without memory the process writes one log-shaped line to
  * stderr and aborts (jobs are leased, nothing is lost). Free with x_free. */

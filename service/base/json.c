@@ -362,6 +362,30 @@ void js_each(const struct js_value *v, js_member_fn *fn, void *arg)
     }
 }
 
+/* A js_member_fn. json-c gives no way to write into a string, so its own memory is wiped. */
+static bool wipe(struct str key, const struct js_value *v, void *arg)
+{
+    struct json_object *o = object_of(v);
+
+    (void)key;
+    if (json_object_is_type(o, json_type_string))
+        explicit_bzero((void *)(uintptr_t)json_object_get_string(o),
+                       (size_t)json_object_get_string_len(o));
+    for (size_t i = 0; json_object_is_type(o, json_type_array) && i < json_object_array_length(o);
+         i++)
+        wipe(key, value_of(json_object_array_get_idx(o, i)), arg);
+    js_each(v, wipe, arg);
+    return true;
+}
+
+void js_free_secret(struct js_doc *doc)
+{
+    if (!doc)
+        return;
+    (void)wipe((struct str){NULL, 0}, doc->root, NULL);
+    js_free(doc);
+}
+
 /* ---- writing ---- */
 
 void jw_init(struct js_out *w, struct buf *out)

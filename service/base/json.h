@@ -29,6 +29,8 @@ struct js_doc {
 enum err js_parse(struct str text, size_t max_bytes, struct js_doc *doc,
                   struct errinfo *info) MUST_CHECK;
 void js_free(struct js_doc *doc);
+/* The same after wiping every string in it. */
+void js_free_secret(struct js_doc *doc);
 
 /* JS_ABSENT for NULL. */
 enum js_type js_type(const struct js_value *v);
