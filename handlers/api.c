@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "queue/walk.h"
 #include "service/base/limits.h"
 
 #define RETRY_S 2
@@ -133,6 +134,42 @@ bool api_limit(const struct srv_req *req, int64_t *limit, struct srv_res *res)
         return true;
     api_refuse(res, req->arena, "limit", "must be a whole number from 1 to 1000");
     return false;
+}
+
+bool api_after(const struct srv_req *req, const char *list, struct str *after, struct srv_res *res)
+{
+    struct str cursor = srv_query(req, "cursor"), rest;
+    struct buf text = BUF_CAP(LIM_ORDER_KEY + 100);
+    bool ok = true;
+
+    *after = (struct str){NULL, 0};
+    if (cursor.n > 0) {
+        ok = wlk_opaque_read(cursor, &text);
+        rest = buf_str(&text);
+        ok = ok && str_eq(str_split(&rest, '\n'), str_of(list)) && rest.n > 0;
+        if (ok)
+            *after = arena_str(req->arena, rest);
+        else
+            api_refuse(res, req->arena, "cursor", "is not one that this list gave");
+    }
+    buf_free(&text);
+    return ok;
+}
+
+void api_cursor(struct js_out *w, const char *list, struct str last)
+{
+    struct buf place = BUF_CAP(LIM_ORDER_KEY + 100), text = BUF_CAP(1024);
+
+    jw_key(w, "cursor");
+    if (last.p) {
+        buf_printf(&place, "%s\n%.*s", list, STR_FMT(last));
+        wlk_opaque(buf_str(&place), &text);
+        jw_str(w, buf_str(&text));
+    } else {
+        jw_null(w);
+    }
+    buf_free(&place);
+    buf_free(&text);
 }
 
 void api_time(struct js_out *w, const char *key, int64_t seconds)

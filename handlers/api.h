@@ -26,6 +26,12 @@ void api_refuse(struct srv_res *res, struct arena *arena, const char *field, con
 void api_error(struct srv_res *res, enum err e, const struct errinfo *info);
 /* The query's LIMIT, LIM_PAGE without one. False: RES is a 422. */
 bool api_limit(const struct srv_req *req, int64_t *limit, struct srv_res *res) MUST_CHECK;
+/* The place behind which a page of LIST, which is sorted by name, goes on: {NULL,0} at its start.
+ * False: RES is a 422. */
+bool api_after(const struct srv_req *req, const char *list, struct str *after,
+               struct srv_res *res) MUST_CHECK;
+/* The member "cursor" that api_after reads: behind LAST of LIST; null for {NULL,0}. */
+void api_cursor(struct js_out *w, const char *list, struct str last);
 /* The query's WAIT in seconds, 0 without one. False: RES is a 422. */
 bool api_wait(const struct srv_req *req, int64_t *wait_s, struct srv_res *res) MUST_CHECK;
 /* Waits at most WAIT_S for an order that was made ready just now, and answers what became of it. */

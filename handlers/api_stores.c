@@ -10,6 +10,9 @@
 #define SECRET_MIN 8
 #define SECRET_MAX 256
 
+#define SECRET_ODD                                                                                 \
+    "begins or ends with a blank, or holds a control character such as a line feed: copy it again"
+
 static const char *const fields[] = {"connection", "settings", "mappings", "secrets", NULL};
 
 /* ---- what is shown ---- */
@@ -64,19 +67,10 @@ static enum err read_key(struct srv_req *req, struct str key, struct set_store *
     return set_store_look(req->redis, p, id, out, info);
 }
 
-/* Whether CURSOR has the shape of a store's key. */
-static bool is_key(struct str cursor)
-{
-    struct str platform = str_split(&cursor, '/');
-    char id[LIM_STORE_ID + 1];
-
-    return str_eq(platform, STR("shopify")) && shp_shop(cursor, id);
-}
-
 /* The cursor is the key of the page's last store. */
 void api_stores(struct srv_env *env, struct srv_req *req, struct srv_res *res)
 {
-    struct str connection = srv_query(req, "connection"), after = srv_query(req, "cursor");
+    struct str connection = srv_query(req, "connection"), after = {NULL, 0};
     struct str *keys = NULL, last = {NULL, 0};
     struct errinfo info = {0};
     size_t n = 0;
@@ -85,12 +79,8 @@ void api_stores(struct srv_env *env, struct srv_req *req, struct srv_res *res)
     enum err e = ERR_OK;
 
     (void)env;
-    if (!api_limit(req, &limit, res))
+    if (!api_limit(req, &limit, res) || !api_after(req, "stores", &after, res))
         return;
-    if (after.n > 0 && !is_key(after)) {
-        api_refuse(res, req->arena, "cursor", "is not one that this list gave");
-        return;
-    }
     e = set_store_list(req->redis, req->arena, &keys, &n, &info);
     jw_init(&w, &res->body);
     jw_begin_object(&w);
@@ -114,11 +104,7 @@ void api_stores(struct srv_env *env, struct srv_req *req, struct srv_res *res)
     }
     jw_end_array(&w);
     jw_kint(&w, "count", count);
-    jw_key(&w, "cursor");
-    if (shown > limit)
-        jw_str(&w, last);
-    else
-        jw_null(&w);
+    api_cursor(&w, "stores", shown > limit ? last : (struct str){NULL, 0});
     jw_end_object(&w);
     if (e != ERR_OK)
         api_error(res, e, &info);
@@ -167,6 +153,17 @@ static void read_connection(struct change *c)
         complain(c, "connection", "there is no connection of this name; set it up first");
 }
 
+/* What comes along when a secret is copied from a page; signatures would never fit, and nobody
+ * could see why. */
+static bool is_odd(struct str secret)
+{
+    bool odd = str_trim(secret).n != secret.n;
+
+    for (size_t i = 0; i < secret.n && !odd; i++)
+        odd = (unsigned char)secret.p[i] < 0x20 || secret.p[i] == 0x7f;
+    return odd;
+}
+
 static void read_secrets(struct change *c)
 {
     const char *names[SET_SECRET_COUNT + 1] = {NULL};
@@ -187,6 +184,8 @@ static void read_secrets(struct change *c)
             c->write.clear[i] = true;
         else if (v && (!js_string(v, &secret) || secret.n < SECRET_MIN || secret.n > SECRET_MAX))
             complain(c, field, "must be text of 8 to 256 characters, or null to remove it");
+        else if (v && is_odd(secret))
+            complain(c, field, SECRET_ODD);
         else
             c->write.secret[i] = secret;
         any = any || (i != SET_API_TOKEN && (c->write.secret[i].p || (had && !c->write.clear[i])));
@@ -215,38 +214,6 @@ static void read_options(struct change *c)
         complain(c, "settings", "are larger than 1 MiB together");
 }
 
-/* Two stores with one prefix would make the same invoice numbers in one organisation. */
-static enum err check_prefix(struct change *c, struct errinfo *info)
-{
-    struct str *keys = NULL, mine = c->options.invoice.prefix;
-    struct buf others = BUF_CAP(400);
-    const char *own = arena_printf(c->req->arena, "shopify/%s", c->id);
-    size_t n = 0;
-    enum err e = set_store_list(c->req->redis, c->req->arena, &keys, &n, info);
-
-    for (size_t i = 0; i < n && e == ERR_OK; i++) {
-        struct set_store *s = NULL;
-
-        if (str_eq(keys[i], str_of(own)))
-            continue;
-        e = read_key(c->req, keys[i], &s, info);
-        if (e == ERR_OK && !s->deleted && !s->damaged &&
-            strcmp(s->connection, c->write.connection) == 0 &&
-            str_eq_nocase(s->options.invoice.prefix, mine))
-            buf_printf(&others, "%s%s", others.n > 0 ? ", " : "", s->key);
-        if (e == ERR_NOT_FOUND)
-            e = ERR_OK;
-        set_store_put(s);
-    }
-    if (e == ERR_OK && others.n > 0)
-        opt_complain(&c->errors, c->req->arena, STR("settings.prefix"),
-                     "is used on this connection already, by %s: invoice numbers would be taken "
-                     "twice",
-                     buf_z(&others));
-    buf_free(&others);
-    return e;
-}
-
 /* Lets the cache know at once what it would know within a second. */
 static void teach(struct srv_env *env, struct srv_req *req, const char *platform, const char *id)
 {
@@ -262,18 +229,16 @@ static void save(struct change *c)
 {
     struct set_store *after = NULL;
     struct errinfo info = {0};
-    enum err e = check_prefix(c, &info);
+    enum err e = ERR_OK;
 
-    if (e == ERR_OK && api_refused(&c->errors, c->res))
-        return;
     c->write.platform = "shopify";
     c->write.id = c->id;
     c->write.expect_version = c->before ? c->before->version : 0;
+    c->write.prefix = c->options.invoice.prefix;
     c->write.document = buf_str(&c->canonical);
     c->write.added_day = c->today;
     c->write.who = c->req->who;
-    if (e == ERR_OK)
-        e = set_store_save(c->req->redis, c->env->hook_keys, &c->write, NULL, &info);
+    e = set_store_save(c->req->redis, c->env->hook_keys, &c->write, NULL, &info);
     if (e == ERR_OK) {
         teach(c->env, c->req, "shopify", c->id);
         e = set_store_look(c->req->redis, "shopify", c->id, &after, &info);
@@ -281,6 +246,8 @@ static void save(struct change *c)
     if (e == ERR_OK) {
         c->res->status = c->before ? 200 : 201;
         show(c->res, after);
+    } else if (e == ERR_EXISTS) {
+        api_refuse(c->res, c->req->arena, "settings.prefix", info.text);
     } else {
         api_error(c->res, e, &info);
     }
@@ -352,7 +319,7 @@ void api_store(struct srv_env *env, struct srv_req *req, struct srv_res *res)
     else
         change(&c);
     set_store_put(c.before);
-    js_free(&c.doc);
+    js_free_secret(&c.doc);
     js_free(&c.base);
     buf_free(&c.canonical);
 }

@@ -485,6 +485,12 @@ static enum err saved(const struct rds_reply *reply, const struct set_store_writ
     }
     if (str_eq(word, STR("no_conn")))
         return err_set(info, ERR_NOT_FOUND, "There is no connection %s.", w->connection);
+    if (str_eq(word, STR("prefix")))
+        return err_set(
+            info, ERR_EXISTS,
+            "is used on this connection already, by %.*s: invoice numbers would be taken "
+            "twice",
+            STR_FMT(detail));
     if (str_eq(word, STR("busy")))
         return err_set(info, ERR_CONFLICT,
                        "The store stays with connection %.*s while orders of it wait or are being "
@@ -514,6 +520,7 @@ enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct
     rds_argz(&args, change);
     rds_argi(&args, w->expect_version);
     rds_argz(&args, w->connection);
+    rds_argz(&args, w->prefix.p ? arena_printf(&arena, "=%.*s", STR_FMT(w->prefix)) : "");
     rds_arg(&args, w->document);
     rds_argz(&args, w->added_day ? w->added_day : "");
     rds_argz(&args, w->who);

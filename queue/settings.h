@@ -73,6 +73,7 @@ void set_store_put(struct set_store *s);
 struct set_store_write {
     const char *platform, *id, *connection;
     int64_t expect_version; /* 0: must not exist (a tombstone may); else what was read */
+    struct str prefix;      /* of its invoices' numbers, the connection's only; {NULL,0}: none */
     struct str document;    /* canonical */
     const char *added_day;  /* for a new one */
     struct str secret[SET_SECRET_COUNT]; /* plain; {NULL,0} keeps what is there */
@@ -80,7 +81,8 @@ struct set_store_write {
     const char *who;                     /* token name, for the audit */
 };
 /* Stores it and bumps the version. ERR_CONFLICT: another change came between, or the connection may
- * not be changed while orders of the store wait (INFO says which); ERR_NOT_FOUND: no such
+ * not be changed while orders of the store wait (INFO says which); ERR_EXISTS: another store of the
+ * connection has the prefix in any case (INFO says which); ERR_NOT_FOUND: no such
  * connection; ERR_RANGE: not a store's platform and id; ERR_TOO_BIG: a secret over 4 KiB. VERSION
  * may be NULL. */
 enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct set_store_write *w,

@@ -6,10 +6,11 @@
 -- Sent twice: a store keeps the id of its last change; the same one again is answered alike.
 local S = ARGV[1]
 local key = P .. 'store:' .. S
-local s = redis.call('HMGET', key, 'version', 'change', 'deleted', 'connection', 'doc')
+local s = redis.call('HMGET', key, 'version', 'change', 'deleted', 'connection', 'doc', 'prefix')
 if not s[1] then return { 'none' } end
 if s[3] then return { s[2] == ARGV[2] and 'ok' or 'gone', s[4] } end
 
+if s[6] then redis.call('HDEL', P .. 'prefixes:' .. s[4], s[6]) end
 for _, field in ipairs(redis.call('HKEYS', key)) do
   if field ~= 'version' and field ~= 'connection' and field ~= 'added_day' then
     redis.call('HDEL', key, field)

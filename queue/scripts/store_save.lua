@@ -1,19 +1,22 @@
 #!lua
 -- store_save: creates or replaces one store. Its version covers settings, secrets and connection.
 -- ARGV: 1 store key  2 id of this change  3 version it was made from (0: there was none)
---   4 connection  5 settings (JSON)  6 day added  7 who  then per secret that changes: name, sealed
---   text ('' removes it)
--- Returns {'ok', version}, {'version', present one}, {'no_conn'}, or {'busy', order, connection}: the
--- connection stays while orders of the store wait or are leased under it.
+--   4 connection  5 '=' and its invoice numbers' prefix, or ''  6 settings (JSON)  7 day added  8 who
+--   then per secret that changes: name, sealed text ('' removes it)
+-- Returns {'ok', version}, {'version', present one}, {'no_conn'}, {'prefix', store} whose prefix it is
+-- on this connection, or {'busy', order, connection}: the connection stays while orders of the store
+-- wait or are leased under it.
 -- Sent twice: a store keeps the id of its last change; the same one again changes nothing.
-local S, change, C = ARGV[1], ARGV[2], ARGV[4]
+local S, change, C, prefix = ARGV[1], ARGV[2], ARGV[4], ARGV[5]:lower()
 local key = P .. 'store:' .. S
-local s = redis.call('HMGET', key, 'version', 'change', 'deleted', 'connection', 'doc')
+local s = redis.call('HMGET', key, 'version', 'change', 'deleted', 'connection', 'doc', 'prefix')
 local version, old_conn, old_doc = s[1] or '0', s[4], s[5]
 if s[2] == change then return { 'ok', version } end
 local live = s[1] and not s[3]
 if (live and version or '0') ~= ARGV[3] then return { 'version', live and version or '0' } end
 if redis.call('EXISTS', P .. 'conn:' .. C) == 0 then return { 'no_conn' } end
+local holder = prefix ~= '' and redis.call('HGET', P .. 'prefixes:' .. C, prefix)
+if holder and holder ~= S then return { 'prefix', holder } end
 
 local function of_store(orders)
   for _, O in ipairs(orders) do
@@ -45,7 +48,7 @@ local function shown(conn, doc, secrets)
   return '{"connection":"' .. conn .. '","document":' .. doc .. ',"secrets":[' .. secrets .. ']}'
 end
 local changed = {}
-for i = 8, #ARGV, 2 do
+for i = 9, #ARGV, 2 do
   changed[#changed + 1] = '"' .. ARGV[i] .. '"'
   if ARGV[i + 1] == '' then
     redis.call('HDEL', key, 'secret:' .. ARGV[i], 'secret_at:' .. ARGV[i])
@@ -55,11 +58,18 @@ for i = 8, #ARGV, 2 do
 end
 if not live then
   redis.call('HDEL', key, 'deleted')
-  redis.call('HSET', key, 'added_day', ARGV[6])
+  redis.call('HSET', key, 'added_day', ARGV[7])
 end
-redis.call('HSET', key, 'connection', C, 'doc', ARGV[5], 'change', change)
+if s[6] then redis.call('HDEL', P .. 'prefixes:' .. old_conn, s[6]) end
+if prefix ~= '' then
+  redis.call('HSET', P .. 'prefixes:' .. C, prefix, S)
+  redis.call('HSET', key, 'prefix', prefix)
+else
+  redis.call('HDEL', key, 'prefix')
+end
+redis.call('HSET', key, 'connection', C, 'doc', ARGV[6], 'change', change)
 version = redis.call('HINCRBY', key, 'version', 1)
 redis.call('SADD', P .. 'stores', S)
-audit(ARGV[7], live and 'change' or 'create', 'store ' .. S, live and shown(old_conn, old_doc, '') or '',
-  shown(C, ARGV[5], table.concat(changed, ',')))
+audit(ARGV[8], live and 'change' or 'create', 'store ' .. S, live and shown(old_conn, old_doc, '') or '',
+  shown(C, ARGV[6], table.concat(changed, ',')))
 return { 'ok', version }

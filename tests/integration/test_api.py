@@ -4,6 +4,7 @@ Failed rows are made without a worker: a signed order that lacks its currency is
 answer from Xero runs on the shared stack.
 """
 
+import concurrent.futures
 import json
 import re
 import uuid
@@ -453,6 +454,32 @@ def test_one_prefix_serves_one_store_of_a_connection(store, api):
     assert first.patch({"settings": {"due_days": 3}})[0] == 200  # its own prefix is no other store's
 
 
+def test_a_prefix_is_free_again_when_its_store_takes_another_moves_or_is_deleted(store, api):
+    first, second = store(settings={"prefix": "ONE-"}), name_of("second") + ".myshopify.com"
+    body = document(first.connection, settings={"prefix": "ONE-"})
+
+    def taken():
+        return api("PUT", f"/stores/shopify/{second}", body)[0] == 422
+
+    assert taken()
+    assert first.patch({"settings": {"prefix": "TWO-"}})[0] == 200
+    assert api("PUT", f"/stores/shopify/{second}", body)[0] == 201
+    assert first.patch({"settings": {"prefix": "ONE-"}})[0] == 422
+    assert api("PATCH", f"/stores/shopify/{second}", {"connection": connect(api)})[0] == 200
+    assert first.patch({"settings": {"prefix": "ONE-"}})[0] == 200
+    assert taken()
+    assert api("DELETE", f"/stores/shopify/{first.domain}")[0] == 204
+    assert api("PUT", f"/stores/shopify/{second}", body)[0] == 200
+
+
+def test_of_stores_set_up_at_once_with_one_prefix_one_gets_it(api):
+    c, shops = connect(api), [name_of("race") + ".myshopify.com" for _ in range(12)]
+    with concurrent.futures.ThreadPoolExecutor(len(shops)) as pool:
+        answers = list(pool.map(lambda shop: api("PUT", f"/stores/shopify/{shop}", document(c, settings={"prefix": "R-"})), shops))
+    assert sorted(status for status, _ in answers) == [201] + [422] * 11
+    assert all(complaints(answer) == {"settings.prefix"} for status, answer in answers if status == 422)
+
+
 def test_a_store_needs_a_connection_that_is_there(api):
     refused(api, "PUT", f"/stores/shopify/{name_of('s')}.myshopify.com", document("nobody"), "connection")
 
@@ -544,6 +571,7 @@ def test_stores_are_listed_by_connection_and_page_by_page(store, api):
     page = api("GET", f"/stores?connection={s.connection}&limit=2")[1]
     assert set(page) == {"count", "rows", "cursor"}
     assert (page["count"], len(page["rows"])) == (5, 2)
+    assert not any(name in page["cursor"] for name in names)
     exact = api("GET", f"/stores?connection={s.connection}&limit=5")[1]
     assert (len(exact["rows"]), exact["cursor"]) == (5, None)
     assert api("GET", "/stores?connection=nobody")[1] == {"rows": [], "count": 0, "cursor": None}

@@ -11,7 +11,7 @@ import pytest
 
 import lib
 from orders import order
-from test_api import LEAST_MAPPINGS, connect, document, name_of, park
+from test_api import LEAST_MAPPINGS, complaints, connect, document, name_of, park
 
 BEARER = {"Authorization": f"Bearer {lib.ADMIN}"}
 
@@ -464,6 +464,17 @@ def test_what_an_admin_types_is_only_ever_text(target, api):
                 json.loads(row[side])
 
 
+@pytest.mark.parametrize("secret", ["a-secret-and-a-line-feed\n", " a-secret-behind-a-blank", "a-secret-before-a-blank ",
+                                    "\ta-secret-behind-a-tab", "a-secret\x00with-zero", "a-secret\r\nin-two-lines",
+                                    "a-secret-with\x7fdelete", "          "])
+def test_a_secret_that_was_copied_with_more_than_itself_is_refused_and_says_so(store, api, secret):
+    s = store()
+    status, answer = s.patch({"secrets": {"webhook": secret}})
+    assert status == 422 and complaints(answer) == {"secrets.webhook"}
+    assert "copy it again" in answer["errors"][0]["message"]
+    assert s.send("orders/paid", order("paid"))[0] == 200
+
+
 def test_a_secret_of_any_characters_verifies_what_it_signed(store):
-    for secret in ("with \"quotes\" and \\", "  blanks at both ends  ", "línea\nbreak-\u20ac", "x" * 256):
+    for secret in ("with \"quotes\" and \\", "two  blanks inside", "línea-break-\u20ac", "x" * 256):
         assert store(secrets={"webhook": secret}).send("orders/paid", order("paid"), secret=secret)[0] == 200

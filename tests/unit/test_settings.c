@@ -268,11 +268,11 @@ static void test_of_two_changes_the_second_is_refused(void **state)
 static void test_the_same_change_sent_twice_is_made_once(void **state)
 {
     (void)state;
-    struct str argv[] = {STR("shopify/x"),  STR("change-1"),   STR("0"),  STR("acme"),
-                         STR(DOC_OF("A-")), STR("2026-03-01"), STR("ops")};
+    struct str argv[] = {STR("shopify/x"), STR("change-1"),   STR("0"),          STR("acme"),
+                         STR("=A-"),       STR(DOC_OF("A-")), STR("2026-03-01"), STR("ops")};
     for (int i = 0; i < 2; i++) {
         struct rds_reply *reply = NULL;
-        assert_int_equal(rds_script(r, "store_save", argv, 7, &reply, NULL), ERR_OK);
+        assert_int_equal(rds_script(r, "store_save", argv, 8, &reply, NULL), ERR_OK);
         assert_text(rds_text(rds_at(reply, 0)), "ok");
         assert_int_equal(rds_int(rds_at(reply, 1)), 1);
         rds_free(reply);
