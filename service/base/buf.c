@@ -308,6 +308,19 @@ void buf_add_quoted(struct buf *b, struct str s)
     }
 }
 
+void buf_add_percent(struct buf *b, struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+            c == '-' || c == '.' || c == '_' || c == '~')
+            buf_addc(b, (char)c);
+        else
+            buf_printf(b, "%%%02X", c);
+    }
+}
+
 enum err buf_check(const struct buf *b)
 {
     return b->failed ? ERR_TOO_BIG : ERR_OK;

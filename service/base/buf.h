@@ -83,6 +83,8 @@ void buf_addc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 /* S as a JSON string, quotes included; what is not UTF-8 becomes U+FFFD. */
 void buf_add_quoted(struct buf *b, struct str s);
+/* S percent-encoded for a query or a form: letters, digits and -._~ stay. */
+void buf_add_percent(struct buf *b, struct str s);
 /* Makes room for N more bytes and returns where they go, or NULL (failed is set). The caller then
  * calls buf_added with how many it wrote. */
 char *buf_reserve(struct buf *b, size_t n);

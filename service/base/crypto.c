@@ -356,3 +356,8 @@ out:
     buf_free_secret(&raw);
     return e;
 }
+
+bool cry_sealed_by_current(const struct cry_keys *keys, struct str sealed)
+{
+    return key_for(keys, &sealed) == keys->key[0];
+}

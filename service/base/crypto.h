@@ -48,3 +48,6 @@ enum err cry_seal(const struct cry_keys *keys, struct str secret, struct str con
 /* ERR_CRYPTO: not sealed by one of KEYS, or for another context, or damaged. Appends. */
 enum err cry_open(const struct cry_keys *keys, struct str sealed, struct str context,
                   struct buf *out, struct errinfo *info) MUST_CHECK;
+/* Whether SEALED was made with the current one of KEYS: if not, it is to be sealed anew at the next
+ * chance, so that the previous key can go. */
+bool cry_sealed_by_current(const struct cry_keys *keys, struct str sealed);

@@ -38,7 +38,12 @@
     X(MET_XERO_SECONDS, "xero_call_seconds", HISTOGRAM, "", "Time of one call to Xero.")           \
     X(MET_XERO_BATCH, "xero_batch_documents_total", COUNTER, "endpoint",                           \
       "Documents sent to Xero, by endpoint.")                                                      \
-    X(MET_TOKENS, "token_requests_total", COUNTER, "result", "Access tokens asked for, by result.")
+    X(MET_TOKENS, "token_requests_total", COUNTER, "result",                                       \
+      "Access tokens asked for, by result.")                                                       \
+    X(MET_DISCONNECTED, "disconnections_total", COUNTER, "reason",                                 \
+      "Connections that Xero dropped, by what it said.")                                           \
+    X(MET_ALERTS, "operator_alerts_total", COUNTER, "kind",                                        \
+      "What only the operator can mend, by kind (client_refused, token_refused).")
 
 enum met_id {
 #define MET_ENUM(id, name, type, labels, help) id,

@@ -36,19 +36,6 @@ static bool doubtful(struct work *w, struct element *el, const struct xero_eleme
     return false;
 }
 
-static void add_encoded(struct buf *b, struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-            memchr("-._~", c, 4))
-            buf_addc(b, (char)c);
-        else
-            buf_printf(b, "%%%02X", c);
-    }
-}
-
 static struct str number_of(const struct element *el)
 {
     return el->number;
@@ -77,7 +64,7 @@ static enum work_next read_invoices(struct work *w, const struct call *c, const 
             continue;
         if (any)
             buf_addc(&path, ',');
-        add_encoded(&path, key(&c->elements[i]));
+        buf_add_percent(&path, key(&c->elements[i]));
         any = true;
     }
     buf_addz(&path, "&unitdp=4&page=1&pageSize=100");
