@@ -2,13 +2,20 @@
 
 #include <time.h>
 
+#include "queue/conns.h"
 #include "queue/jobs.h"
+#include "queue/tasks.h"
 #include "service/base/limits.h"
+#include "service/base/metrics.h"
 
 /* Room in struct set_conn, and what Xero uses: tenants are GUIDs, client ids 32 hex digits. */
 #define TENANT_MAX 63
 #define CLIENT_ID_MAX 127
 #define CLIENT_SECRET_MAX 512
+
+/* How long a resume waits for a new token, and how often it looks. */
+#define RECONNECT_NS INT64_C(10000000000)
+#define POLL_NS 50000000
 
 static const char *const fields[] = {"tenant",        "grant", "client_id",
                                      "client_secret", "force", NULL};
@@ -23,7 +30,7 @@ static void write_conn(struct js_out *w, const struct set_conn *c)
     jw_begin_object(w);
     jw_kz(w, "name", c->name);
     jw_kz(w, "status", set_conn_status_text(c->status));
-    jw_kz(w, "tenant", c->tenant);
+    jw_kz(w, "tenant", c->tenant[0] ? c->tenant : NULL);
     jw_kz(w, "tenant_name", c->tenant_name[0] ? c->tenant_name : NULL);
     jw_kz(w, "grant", c->grant_kind);
     jw_kz(w, "client_id", c->client_id[0] ? c->client_id : NULL);
@@ -33,7 +40,10 @@ static void write_conn(struct js_out *w, const struct set_conn *c)
         jw_kz(w, "calls_left_today", NULL);
     jw_kz(w, "runs_out_at", NULL); /* nobody measures the pace yet: not known */
     api_time(w, "held_until", held ? held_until : 0);
-    jw_kz(w, "held_because", held && c->hold_why[0] ? c->hold_why : NULL);
+    if (c->status == SET_DISCONNECTED)
+        jw_kz(w, "held_because", c->dropped);
+    else
+        jw_kz(w, "held_because", held && c->hold_why[0] ? c->hold_why : NULL);
     jw_kint(w, "waiting", c->waiting);
     jw_kint(w, "exporting", c->leased);
     jw_kint(w, "failed", c->failed);
@@ -142,10 +152,14 @@ static void read_conn(const struct js_value *root, const struct set_conn *before
         w->tenant = before->tenant;
     if (before && js_is_null(js_get(root, "grant")))
         w->grant_kind = before->grant_kind;
-    if (!before && js_is_null(js_get(root, "tenant")))
-        opt_complain(errors, arena, STR("tenant"), "is required: the id of a Xero organisation");
     if (!before && js_is_null(js_get(root, "grant")))
         w->grant_kind = "client_credentials";
+    if (!before && js_is_null(js_get(root, "tenant"))) {
+        w->tenant = ""; /* the consent will tell */
+        if (w->grant_kind && strcmp(w->grant_kind, "authorization_code") != 0)
+            opt_complain(errors, arena, STR("tenant"),
+                         "is required: the id of a Xero organisation");
+    }
 }
 
 static void change(struct srv_env *env, struct srv_req *req, struct srv_res *res, const char *name,
@@ -201,32 +215,176 @@ void api_connection(struct srv_env *env, struct srv_req *req, struct srv_res *re
     }
 }
 
+/* ---- pause, resume, disconnect, uninstall ---- */
+
+/* One verb on its way. */
+struct verb {
+    struct srv_env *env;
+    struct srv_req *req;
+    struct srv_res *res;
+    const char *name;
+    struct set_conn before;
+    struct errinfo info;
+};
+
+/* Hands the workers a task about the connection as it was. */
+static enum err ask_worker(struct verb *v, const char *kind, char task[37])
+{
+    bool consent = strcmp(v->before.grant_kind, "authorization_code") == 0;
+    struct buf input = BUF_CAP(LIM_API_BODY);
+    struct js_out w;
+    enum err e;
+
+    jw_init(&w, &input);
+    jw_begin_object(&w);
+    jw_kz(&w, "connection", v->name);
+    jw_kz(&w, "who", v->req->who);
+    jw_kz(&w, "tenant", v->before.tenant);
+    jw_kz(&w, "client", v->before.grant);
+    jw_kz(&w, "consent", consent ? v->before.consent : "");
+    jw_end_object(&w);
+    e = buf_check(&input);
+    if (e == ERR_OK)
+        e = tsk_add(v->req->redis, kind, buf_str(&input), task, &v->info);
+    buf_free(&input);
+    return e;
+}
+
+/* Waits for the task that asks Xero for a new token. ERR_TIMEOUT: RES says where to look. */
+static enum err wait_for_worker(struct verb *v, const char *task)
+{
+    int64_t until_ns = met_now_ns() + RECONNECT_NS;
+    char status[16] = "";
+    struct errinfo error = {0};
+    struct js_out w;
+    enum err e = ERR_OK;
+
+    while (e == ERR_OK && met_now_ns() < until_ns && !v->env->draining) {
+        struct timespec pause = {.tv_nsec = POLL_NS};
+
+        e = tsk_status(v->req->redis, task, status, &error, &v->info);
+        if (e == ERR_OK && strcmp(status, "done") == 0)
+            return ERR_OK;
+        if (e == ERR_OK && strcmp(status, "failed") == 0)
+            return err_set(&v->info, ERR_CONFLICT, "The connection is still dropped: %s",
+                           error.text);
+        (void)nanosleep(&pause, NULL);
+    }
+    if (e != ERR_OK)
+        return e;
+    v->res->status = 202;
+    jw_init(&w, &v->res->body);
+    jw_begin_object(&w);
+    jw_kz(&w, "task", task);
+    jw_kz(&w, "message", "Xero is being asked for a new token.");
+    jw_end_object(&w);
+    return ERR_TIMEOUT;
+}
+
+static enum err resume(struct verb *v)
+{
+    char task[37];
+    enum err e = ERR_OK;
+
+    if (v->before.status != SET_DISCONNECTED)
+        return job_resume(v->req->redis, v->name, v->req->who, &v->info);
+    if (strcmp(v->before.grant_kind, "authorization_code") == 0)
+        return err_set(&v->info, ERR_CONFLICT,
+                       "The Xero connection has been dropped: %s Somebody has to consent again: "
+                       "GET /api/v1/connections/%s/connect answers where.",
+                       v->before.dropped, v->name);
+    e = ask_worker(v, "reconnect", task);
+    return e == ERR_OK ? wait_for_worker(v, task) : e;
+}
+
+static enum err disconnect(struct verb *v)
+{
+    char task[37];
+    bool changed = false;
+    enum err e = con_drop(v->req->redis, v->name, "", v->req->who, "It was disconnected by hand.",
+                          &changed, &v->info);
+
+    return e == ERR_OK && changed ? ask_worker(v, "leave", task) : e;
+}
+
+/* 422, with what would be erased. */
+static enum err refuse_uninstall(struct verb *v)
+{
+    struct str *keys = NULL;
+    size_t n = 0, stores = 0;
+    enum err e = set_store_list(v->req->redis, v->req->arena, &keys, &n, &v->info);
+
+    for (size_t i = 0; i < n && e == ERR_OK; i++) {
+        struct str rest = keys[i], platform = str_split(&rest, '/');
+        struct set_store *s = NULL;
+
+        e = set_store_look(v->req->redis, arena_printf(v->req->arena, "%.*s", STR_FMT(platform)),
+                           arena_printf(v->req->arena, "%.*s", STR_FMT(rest)), &s, &v->info);
+        stores += e == ERR_OK && !s->deleted && strcmp(s->connection, v->name) == 0;
+        e = e == ERR_NOT_FOUND ? ERR_OK : e;
+        set_store_put(s);
+    }
+    if (e == ERR_OK)
+        api_refuse(v->res, v->req->arena, "confirm",
+                   arena_printf(v->req->arena,
+                                "must be \"%s\". Uninstalling erases for good: the settings and "
+                                "mappings of %zu stores, the consent, credentials and tokens, the "
+                                "contacts remembered, %lld waiting orders and the failed list of "
+                                "%lld. The stores and their webhook secrets, and the Xero ids of "
+                                "what was exported, stay. GET "
+                                "/api/v1/connections/%s/backup gives settings and mappings first",
+                                v->name, stores, (long long)v->before.waiting,
+                                (long long)v->before.failed, v->name));
+    return e;
+}
+
+/* DONE false: RES is a refusal already. */
+static enum err uninstall(struct verb *v, const struct js_doc *doc, bool *done)
+{
+    struct str confirm = STR("");
+    char task[37];
+    bool leased = false;
+    enum err e = ERR_OK;
+
+    if (!js_string(js_get(doc->root, "confirm"), &confirm) || !str_eq(confirm, str_of(v->name))) {
+        *done = false;
+        return refuse_uninstall(v);
+    }
+    e = con_uninstall(v->req->redis, v->name, v->req->who, &leased, &v->info);
+    if (e == ERR_OK && v->before.status != SET_UNINSTALLED)
+        e = ask_worker(v, "leave", task);
+    return e;
+}
+
 void api_connection_verb(struct srv_env *env, struct srv_req *req, struct srv_res *res)
 {
-    static const char *const none[] = {NULL};
-    struct str name = srv_segment(req, 3);
-    const char *z = arena_printf(req->arena, "%.*s", STR_FMT(name));
+    static const char *const none[] = {NULL}, *const confirm[] = {"confirm", NULL};
+    struct str verb = srv_segment(req, 4);
+    struct verb v = {.env = env, .req = req, .res = res};
     struct opt_errors errors = {0};
-    struct errinfo info = {0};
     struct js_doc doc = {0};
-    enum err e = ERR_NOT_FOUND;
+    bool done = true, last = str_eq(verb, STR("uninstall"));
+    enum err e = ERR_OK;
 
-    (void)env;
+    v.name = arena_printf(req->arena, "%.*s", STR_FMT(srv_segment(req, 3)));
     if (!api_read(req, true, &doc, res))
         goto out;
-    api_name_unknown(doc.root, "", none, req->arena, &errors);
+    api_name_unknown(doc.root, "", last ? confirm : none, req->arena, &errors);
     if (api_refused(&errors, res))
         goto out;
-    if (!set_conn_name_ok(name))
-        (void)err_set(&info, e, "There is no such connection.");
-    else if (str_eq(srv_segment(req, 4), STR("pause")))
-        e = job_pause(req->redis, z, req->who, &info);
-    else
-        e = job_resume(req->redis, z, req->who, &info);
-    if (e != ERR_OK)
-        api_error(res, e, &info);
-    else
-        show(req, res, z, 200);
+    e = set_conn_get(req->redis, v.name, &v.before, &v.info);
+    if (e == ERR_OK && str_eq(verb, STR("pause")))
+        e = job_pause(req->redis, v.name, req->who, &v.info);
+    else if (e == ERR_OK && str_eq(verb, STR("resume")))
+        e = resume(&v);
+    else if (e == ERR_OK && str_eq(verb, STR("disconnect")))
+        e = disconnect(&v);
+    else if (e == ERR_OK)
+        e = uninstall(&v, &doc, &done);
+    if (e != ERR_OK && res->status != 202)
+        api_error(res, e, &v.info);
+    else if (e == ERR_OK && done)
+        show(req, res, v.name, 200);
 out:
     js_free(&doc);
 }

@@ -256,10 +256,8 @@ static enum err check_connections(struct bulk *b)
         if (i > 0 && str_eq(b->picks[i].connection, b->picks[i - 1].connection))
             continue;
         e = set_conn_get(b->req->redis, zero_ended(b, b->picks[i].connection), &c, &b->info);
-        if (e == ERR_OK && c.status != SET_ACTIVE)
-            e = err_set(&b->info, ERR_CONFLICT,
-                        "The connection %s is %s, so nothing is exported to it. Resume it first.",
-                        c.name, set_conn_status_text(c.status));
+        if (e == ERR_OK)
+            e = set_conn_ready(&c, &b->info);
     }
     return e;
 }

@@ -20,6 +20,9 @@ struct srv_env {
     const struct cry_keys *hook_keys;
     const char *version;
     const char *program; /* "ledgerhook-receiver" */
+    /* of the receiver, for the consent in Xero; NULL or "" where not set */
+    const char *public_url, *xero_login_url, *xero_scopes;
+    struct str xero_client_id;
     _Atomic bool draining;
 };
 
@@ -66,6 +69,11 @@ srv_handler hook_shopify;
 srv_handler api_stores, api_store, api_connections, api_connection, api_connection_verb, api_failed,
     api_failed_export, api_failed_one, api_failed_groups, api_queue, api_synced, api_log,
     api_catalogue, api_task, api_orders, api_order, api_order_export;
+
+/* the consent: an address to begin at, and where Xero sends the browser back to */
+srv_handler api_connect, api_callback;
+/* one connection's settings and mappings as a file */
+srv_handler api_backup;
 
 /* pages: / , the API's description, health, readiness, metrics */
 srv_handler page_home, page_openapi, page_healthz, page_readyz, page_metrics;

@@ -1,8 +1,9 @@
 /*
- * grants: consents and their tokens: `grant:<id>` in Redis, sealed under the master key, one
- * refresh at a time over all workers, new tokens stored by version before they are used. Linked
- * into the worker only; the receiver's Redis user cannot read these keys. Makes no HTTP call: the
- * caller asks the identity server between grt_begin and grt_store.
+ * grants: clients' pairs, and consents with their one set of tokens each, which all organisations
+ * of the consent share: `grant:<id>` in Redis, sealed under the master key, one refresh at a time
+ * over all workers, new tokens stored by version before they are used. Linked into the worker only;
+ * the receiver's Redis user cannot read these keys. Makes no HTTP call: the caller asks the
+ * identity server between grt_begin and grt_store.
  */
 #pragma once
 
@@ -16,7 +17,11 @@ struct grt_token {
     int64_t valid_ms; /* from now on, at the time of reading */
     int64_t version;
     char client_id[128];
-    struct buf client_secret; /* opened only where a refresh is to be made; empty otherwise */
+    char client[80]; /* the grant that holds the client's pair; of a client its own id */
+    bool consent;    /* tokens are refreshed by a refresh token, not by the pair alone */
+    int64_t age_ms;  /* of a consent: since its refresh token was replaced */
+    /* opened only where a refresh is to be made; empty otherwise */
+    struct buf client_secret, refresh, previous;
 };
 /* Wipes; leaves an empty token, accepts one. */
 void grt_token_free(struct grt_token *t);
@@ -30,11 +35,15 @@ enum err grt_get(struct rds *r, const struct cry_keys *master, const char *grant
 enum err grt_begin(struct rds *r, const struct cry_keys *master, const char *grant, int64_t version,
                    const char *holder, bool *mine, struct grt_token *out,
                    struct errinfo *info) MUST_CHECK;
-/* Stores the new token (valid for EXPIRES_S) as version + 1 and gives the right back. ERR_CONFLICT:
- * the version moved on; the token must not be used. */
+/* What Xero gave. REFRESH "": none (client credentials). */
+struct grt_set {
+    struct str access, refresh;
+    int64_t expires_s;
+};
+/* Stores the new set as version + 1 and gives the right back. ERR_CONFLICT: the version moved on;
+ * the set must not be used. May be repeated when Redis could not be reached. */
 enum err grt_store(struct rds *r, const struct cry_keys *master, const char *grant, int64_t version,
-                   const char *holder, struct str access, int64_t expires_s,
-                   struct errinfo *info) MUST_CHECK;
+                   const char *holder, const struct grt_set *set, struct errinfo *info) MUST_CHECK;
 /* Gives the right back without a token. */
 enum err grt_abandon(struct rds *r, const char *grant, const char *holder,
                      struct errinfo *info) MUST_CHECK;
@@ -45,6 +54,18 @@ enum err grt_expire(struct rds *r, const char *grant, int64_t version,
 enum err grt_put_client(struct rds *r, const struct cry_keys *master, const char *grant,
                         const char *client_id, struct str client_secret,
                         struct errinfo *info) MUST_CHECK;
+/* Creates the grant of a consent given to the client whose pair the grant CLIENT holds. */
+enum err grt_put_consent(struct rds *r, const struct cry_keys *master, const char *grant,
+                         const char *client, const struct grt_set *set,
+                         struct errinfo *info) MUST_CHECK;
+/* The client id and secret of a grant, opened into OUT (free it). ERR_NOT_FOUND, ERR_CRYPTO. */
+enum err grt_pair(struct rds *r, const struct cry_keys *master, const char *grant,
+                  struct grt_token *out, struct errinfo *info) MUST_CHECK;
+/* Erases a grant; there need be none. */
+enum err grt_forget(struct rds *r, const char *grant, struct errinfo *info) MUST_CHECK;
+/* Ids of all grants, in ARENA. */
+enum err grt_list(struct rds *r, struct arena *arena, struct str **ids, size_t *n,
+                  struct errinfo *info) MUST_CHECK;
 /* True in *SAME if the grant exists with exactly this pair; false also when its secret cannot be
  * opened by these keys any more. */
 enum err grt_client_same(struct rds *r, const struct cry_keys *master, const char *grant,

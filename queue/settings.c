@@ -112,6 +112,26 @@ out:
     return e == ERR_OK ? ERR_OK : err_prefix(info, e, "The settings of store %s", s->key);
 }
 
+/* The settings were erased with the connection's Xero: what the defaults say is never carried out,
+ * but each delivery is still verified, and skipped with its reason. */
+static enum err defaults(struct set_store *s, struct errinfo *info)
+{
+    struct buf canonical = BUF_CAP(LIM_API_BODY);
+    struct opt_errors errors = {0};
+    struct js_doc doc = {0};
+    enum err e = js_parse(STR("{}"), LIM_API_BODY, &doc, info);
+
+    s->options = (struct opt_store){0};
+    s->document = (struct str){NULL, 0};
+    if (e == ERR_OK)
+        err_ignore(opt_read(doc.root, NULL, s->added_day, STR(""), &s->arena, &s->options, &errors,
+                            &canonical),
+                   "the mappings are missing, and nothing is exported by them");
+    js_free(&doc);
+    buf_free(&canonical);
+    return e;
+}
+
 static void secret_context(const char *store, enum set_secret which, struct buf *out)
 {
     buf_printf(out, "store/%s/%s", store, set_secret_text(which));
@@ -177,7 +197,10 @@ static enum err store_read(struct rds *r, const struct cry_keys *keys, const cha
         e = err_set(info, ERR_INTERNAL, "Store %s has no version in Redis.", key);
     if (e == ERR_OK && !s->deleted)
         e = read_document(s, rds_field(hash, "doc"), info);
-    if (e != ERR_OK && look) {
+    if (e != ERR_OK && rds_field(hash, "erased").p) {
+        s->damaged = true;
+        e = defaults(s, info);
+    } else if (e != ERR_OK && look) {
         s->damaged = true;
         s->options = (struct opt_store){0};
         s->document = (struct str){NULL, 0};
@@ -447,19 +470,42 @@ enum err set_store_look(struct rds *r, const char *platform, const char *id, str
 
 /* ---- changing a store ---- */
 
+/* A secret that stays, sealed by the key before the present one: sealed anew into ARGS, so that the
+ * old key can go. One that cannot be opened is left as it is. */
+static void reseal(const struct cry_keys *keys, const char *name, struct str sealed,
+                   struct str context, struct rds_args *args)
+{
+    struct buf plain = BUF_CAP(SECRET_MAX), anew = BUF_CAP(SECRET_MAX * 2);
+
+    if (sealed.n > 0 && !cry_sealed_by_current(keys, sealed) &&
+        cry_open(keys, sealed, context, &plain, NULL) == ERR_OK &&
+        cry_seal(keys, buf_str(&plain), context, &anew) == ERR_OK) {
+        rds_argz(args, arena_printf(args->arena, "=%s", name));
+        rds_arg(args, arena_str(args->arena, buf_str(&anew)));
+    }
+    buf_free(&anew);
+    buf_free_secret(&plain);
+}
+
+/* STORED: the store's hash as it is. */
 static enum err seal_secrets(const struct cry_keys *keys, const char *key,
-                             const struct set_store_write *w, struct rds_args *args,
-                             struct errinfo *info)
+                             const struct set_store_write *w, const struct rds_reply *stored,
+                             struct rds_args *args, struct errinfo *info)
 {
     struct buf context = BUF_CAP(512), sealed = BUF_CAP(SECRET_MAX * 2);
     enum err e = ERR_OK;
 
     for (int i = 0; i < SET_SECRET_COUNT && e == ERR_OK; i++) {
-        if (!w->secret[i].p && !w->clear[i])
-            continue;
         buf_reset(&context);
         buf_reset(&sealed);
         secret_context(key, i, &context);
+        if (!w->secret[i].p && !w->clear[i]) {
+            char field[64];
+
+            snprintf(field, sizeof field, "secret:%s", secret_texts[i]);
+            reseal(keys, secret_texts[i], rds_field(stored, field), buf_str(&context), args);
+            continue;
+        }
         if (w->secret[i].n > SECRET_MAX)
             e = err_set(info, ERR_TOO_BIG, "The secret %s is longer than 4 KiB.", secret_texts[i]);
         else if (w->secret[i].p)
@@ -507,13 +553,14 @@ enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct
                         int64_t *version, struct errinfo *info)
 {
     char key[STORE_KEY], change[37];
-    struct rds_reply *reply = NULL;
+    struct rds_reply *stored = NULL, *reply = NULL;
     struct arena arena = {0};
     struct rds_args args;
     enum err e = ERR_OK;
 
     if (!store_key(w->platform, w->id, key))
         return err_set(info, ERR_RANGE, "This is no store's platform and id.");
+    struct str redis_key = str_of(arena_printf(&arena, RDS_PREFIX "store:%s", key));
     cry_uuid(change);
     rds_args_init(&args, &arena);
     rds_argz(&args, key);
@@ -524,11 +571,14 @@ enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct
     rds_arg(&args, w->document);
     rds_argz(&args, w->added_day ? w->added_day : "");
     rds_argz(&args, w->who);
-    e = seal_secrets(keys, key, w, &args, info);
+    e = rds_call(r, (struct str[]){STR("HGETALL"), redis_key}, 2, &stored, info);
+    if (e == ERR_OK)
+        e = seal_secrets(keys, key, w, stored, &args, info);
     if (e == ERR_OK)
         e = rds_script(r, "store_save", args.v, args.n, &reply, info);
     if (e == ERR_OK)
         e = saved(reply, w, version, info);
+    rds_free(stored);
     rds_free(reply);
     arena_free(&arena);
     return e;
@@ -659,6 +709,9 @@ static void read_conn(const struct rds_reply *hash, struct set_conn *out)
     snprintf(out->grant_kind, sizeof out->grant_kind, "%.*s", STR_FMT(rds_field(hash, "kind")));
     snprintf(out->grant, sizeof out->grant, "%.*s", STR_FMT(rds_field(hash, "grant")));
     snprintf(out->client_id, sizeof out->client_id, "%.*s", STR_FMT(rds_field(hash, "client_id")));
+    snprintf(out->consent, sizeof out->consent, "%.*s", STR_FMT(rds_field(hash, "consent")));
+    snprintf(out->dropped, sizeof out->dropped, "%.*s",
+             STR_FMT(str_cut(rds_field(hash, "dropped"), sizeof out->dropped - 1)));
     snprintf(out->hold_why, sizeof out->hold_why, "%.*s",
              STR_FMT(str_cut(rds_field(hash, "why"), sizeof out->hold_why - 1)));
     out->version = number(hash, "version", 0);
@@ -699,6 +752,27 @@ enum err set_conn_get(struct rds *r, const char *name, struct set_conn *out, str
         rds_free(reply[i]);
     arena_free(&arena);
     return e;
+}
+
+enum err set_conn_ready(const struct set_conn *c, struct errinfo *info)
+{
+    switch (c->status) {
+    case SET_ACTIVE:
+        return ERR_OK;
+    case SET_PAUSED:
+        return err_set(
+            info, ERR_CONFLICT,
+            "The connection %s is paused, so nothing is exported to it. Resume it first.", c->name);
+    case SET_DISCONNECTED:
+        return err_set(info, ERR_CONFLICT,
+                       "The Xero connection %s has been dropped: %s Its orders wait, none is lost. "
+                       "Reconnect it first.",
+                       c->name, c->dropped);
+    case SET_UNINSTALLED:
+        break;
+    }
+    return err_set(info, ERR_CONFLICT,
+                   "Xero was uninstalled from the connection %s. Set it up again first.", c->name);
 }
 
 /* Hands the client's secret, sealed, to a worker: only workers may write grants. */

@@ -31,7 +31,8 @@ struct set_store {
     int64_t version;
     char added_day[11];
     bool deleted; /* a tombstone: known once, gone now */
-    bool damaged; /* from set_store_look alone: options and document are empty */
+    bool damaged; /* no document, and empty options: it cannot be read (from set_store_look alone);
+                     or it was erased with the connection's Xero */
     struct opt_store options;
     struct str document;                 /* canonical settings and mappings JSON */
     struct str secret[SET_SECRET_COUNT]; /* opened; {NULL,0} = not set, or no key given */
@@ -105,8 +106,10 @@ struct set_conn {
     enum set_conn_status status;
     char tenant[64], tenant_name[256];
     char grant_kind[32]; /* "client_credentials", "authorization_code" */
-    char grant[80];      /* id of the grant; "" = the environment's default pair */
+    char grant[80];      /* id of the client's grant; "" = the environment's default pair */
     char client_id[128]; /* "" = the environment's */
+    char consent[80];    /* authorization_code: id of the consent's grant; "" none yet */
+    char dropped[256];   /* disconnected: why */
     int64_t version;
     int64_t day_left;      /* Xero's newest word less the permits since; -1 unknown */
     int64_t not_before_ms; /* Unix ms; 0 none */
@@ -120,14 +123,21 @@ enum err set_conn_get(struct rds *r, const char *name, struct set_conn *out,
 enum err set_conn_list(struct rds *r, struct arena *arena, struct str **names, size_t *n,
                        struct errinfo *info) MUST_CHECK;
 
+/* ERR_CONFLICT with the reason and what to do unless exports may be asked for: the answer to every
+ * export request while the connection is paused, disconnected or uninstalled. */
+enum err set_conn_ready(const struct set_conn *c, struct errinfo *info) MUST_CHECK;
+
 struct set_conn_write {
-    const char *name, *tenant, *grant_kind;
+    const char *name;
+    const char *tenant; /* "" keeps what there is, or waits for a consent to tell */
+    const char *grant_kind;
     const char *client_id;    /* NULL keeps; "" goes back to the environment's pair */
     struct str client_secret; /* plain; goes to a worker under the hook key; {NULL,0} keeps */
     bool force;               /* another tenant than before is wanted */
     const char *who;
 };
-/* Creates or replaces; status stays as it is (after an uninstall it begins anew). ERR_CONFLICT:
+/* Creates or replaces; status stays as it is (after an uninstall it begins anew, with
+ * authorization_code it is disconnected until somebody consents). ERR_CONFLICT:
  * another tenant than before without FORCE, or while orders are leased; ERR_MISSING: a client_id
  * that is new without its secret, or a secret without a client_id; ERR_RANGE: not a connection's
  * name. An error after which the connection is stored and only its secret is not yet with a worker

@@ -1,6 +1,8 @@
 #include "queue/tasks.h"
 
 #include "service/base/crypto.h"
+#include "service/base/json.h"
+#include "service/base/limits.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -61,6 +63,31 @@ enum err tsk_done(struct rds *r, const struct tsk_task *t, const char *status, s
         e = err_set(info, ERR_LOST, "Task %s is no longer this worker's.", t->id);
     rds_free(reply);
     arena_free(&arena);
+    return e;
+}
+
+enum err tsk_status(struct rds *r, const char *id, char status[16], struct errinfo *error,
+                    struct errinfo *info)
+{
+    char key[sizeof RDS_PREFIX + 48];
+    struct str argv[] = {STR("HMGET"), {NULL, 0}, STR("status"), STR("result")};
+    struct rds_reply *reply = NULL;
+    struct js_doc doc = {0};
+    struct str text = STR("");
+
+    snprintf(key, sizeof key, RDS_PREFIX "task:%.36s", id);
+    argv[1] = str_of(key);
+    enum err e = rds_call(r, argv, 4, &reply, info);
+    if (e == ERR_OK && rds_text(rds_at(reply, 0)).n == 0)
+        e = err_set(info, ERR_NOT_FOUND, "There is no task %s.", id);
+    if (e == ERR_OK) {
+        snprintf(status, 16, "%.*s", STR_FMT(rds_text(rds_at(reply, 0))));
+        if (error && js_parse(rds_text(rds_at(reply, 1)), LIM_API_BODY, &doc, NULL) == ERR_OK &&
+            js_string(js_get(doc.root, "error"), &text))
+            err_set(error, ERR_OK, "%.*s", STR_FMT(text));
+    }
+    js_free(&doc);
+    rds_free(reply);
     return e;
 }
 

@@ -11,7 +11,8 @@
 
 struct tsk_task {
     char id[37];
-    char kind[32];      /* "client": credentials typed in for a connection */
+    char kind[32];      /* "client": credentials typed in for a connection; "consent": the code that
+                           Xero sent back; "reconnect": a new token; "leave": it is over */
     struct str input;   /* JSON */
     int64_t attempt;    /* 1 at the first lease; what tells one lease from the next */
     struct arena arena; /* private */
@@ -28,4 +29,8 @@ enum err tsk_lease(struct rds *r, int64_t lease_ms, struct tsk_task *out,
  * ended and somebody else has it, or has ended it. */
 enum err tsk_done(struct rds *r, const struct tsk_task *t, const char *status, struct str result,
                   struct errinfo *info) MUST_CHECK;
+/* Where task ID stands: "waiting", "running", "done", "failed"; of a failed one ERROR (may be NULL)
+ * gets its sentence. ERR_NOT_FOUND: there is none, or it ended more than a day ago. */
+enum err tsk_status(struct rds *r, const char *id, char status[16], struct errinfo *error,
+                    struct errinfo *info) MUST_CHECK;
 void tsk_free(struct tsk_task *t);

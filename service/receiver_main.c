@@ -54,6 +54,12 @@ static const struct srv_route api_routes[] = {
     {"PATCH", CONNECTION, SRV_ADMIN, LIM_API_BODY, true, api_connection},
     {"POST", CONNECTION "/pause", SRV_ADMIN, LIM_API_BODY, true, api_connection_verb},
     {"POST", CONNECTION "/resume", SRV_ADMIN, LIM_API_BODY, true, api_connection_verb},
+    {"POST", CONNECTION "/disconnect", SRV_ADMIN, LIM_API_BODY, true, api_connection_verb},
+    {"POST", CONNECTION "/uninstall", SRV_ADMIN, LIM_API_BODY, true, api_connection_verb},
+    {"GET", CONNECTION "/connect", SRV_ADMIN, 0, true, api_connect},
+    {"GET", "/oauth/callback", SRV_PUBLIC, 0, true, api_callback},
+    {"GET", CONNECTION "/backup", SRV_ADMIN, 0, true, api_backup},
+    {"PUT", CONNECTION "/backup", SRV_ADMIN, LIM_API_BODY, true, api_backup},
     {"GET", "/api/v1/failed", SRV_SUPPORT, 0, true, api_failed},
     {"DELETE", "/api/v1/failed", SRV_SUPPORT, LIM_API_BODY, true, api_failed},
     {"POST", "/api/v1/failed/export", SRV_SUPPORT, LIM_API_BODY, true, api_failed_export},
@@ -130,6 +136,10 @@ static enum err configure(struct receiver *rc, struct errinfo *info)
     rc->env.hook_keys = &rc->hook_keys;
     rc->env.version = LH_VERSION;
     rc->env.program = PROGRAM;
+    rc->env.public_url = cfg->public_url;
+    rc->env.xero_login_url = cfg->xero_login_url;
+    rc->env.xero_scopes = cfg->xero_scopes;
+    rc->env.xero_client_id = cfg->xero_client_id;
     return rds_pool_new(cfg->redis_url, (int)cfg->active + API_THREADS + OPS_THREADS,
                         &rc->env.redis, info);
 }

@@ -169,7 +169,7 @@ static enum err sweep(struct worker *wk, struct errinfo *info)
     return e;
 }
 
-/* Does what the receiver asks for, and keeps the queue tidy. */
+/* Does what the receiver asks for, keeps the queue tidy and the consents alive. */
 static void *keep_up(void *arg)
 {
     struct hand *h = arg;
@@ -183,6 +183,8 @@ static void *keep_up(void *arg)
             e = exp_task(h->exp, &did, &info);
         if (e == ERR_OK && turn % SWEEP_TURNS == 0)
             e = sweep(h->worker, &info);
+        if (e == ERR_OK && turn % SWEEP_TURNS == 0)
+            e = exp_keep_alive(h->exp, &info);
         if (e != ERR_OK)
             wait_for_redis(info.text);
         else
@@ -203,6 +205,7 @@ static enum err start_hand(struct worker *wk, struct hand *h, const char *proces
         .master = &wk->master_keys,
         .hook = &wk->hook_keys,
         .worker = h->name,
+        .stopping = &wk->stopping,
     };
     pthread_attr_t attr;
     enum err e;

@@ -10,6 +10,12 @@ local C, token = ARGV[1], ARGV[2]
 local batch = P .. 'batch:' .. C .. ':' .. token
 local i = record(C, token, 7, tonumber(ARGV[6]))
 local fenced = 0
+local status = redis.call('HGET', P .. 'conn:' .. C, 'status')
+
+-- Xero was uninstalled meanwhile: what was made is recorded, nothing more is wanted.
+local function to_queue(O, at)
+  if status == 'uninstalled' then put_aside(O) else make_ready(C, O, at) end
+end
 
 local function done(O, key, taken, synced, settled_lines)
   redis.call('HSET', key, 'st', 'done', 'drev', taken)
@@ -44,13 +50,13 @@ local function report(O, outcome, delay, row, group, sentence, synced, settled_l
   local store = O:match('^(.*)/')
   if outcome == 'done' then
     done(O, key, taken, synced == '1', settled_lines == '1' and not moved)
-  elseif outcome == 'failed' and not moved then
+  elseif outcome == 'failed' and not moved and status ~= 'uninstalled' then
     if failed(O, key, row, group, hash) then log_add(C, 'error', store, o[3] or '', 'export_failed', sentence) end
   else
     if outcome == 'retry' then redis.call('HINCRBY', key, 'att', 1) end
-    make_ready(C, O, tonumber(delay) > 0 and not moved and now + tonumber(delay) or nil)
+    to_queue(O, tonumber(delay) > 0 and not moved and now + tonumber(delay) or nil)
   end
-  if outcome == 'done' and moved then make_ready(C, O) end
+  if outcome == 'done' and moved then to_queue(O) end
   if sentence ~= '' then
     trail_add(O, '"kind":"attempt","result":"' .. outcome .. '","message":' .. cjson.encode(sentence))
     if outcome == 'done' and synced == '1' then
@@ -74,15 +80,16 @@ if calls > 0 then -- calls a batch, in hundredths, as a moving average
 end
 local hold = tonumber(ARGV[3])
 local conn = redis.call('HMGET', P .. 'conn:' .. C, 'nb', 'why')
-if hold > 0 then
+if hold > 0 and status == 'active' then
   redis.call('HSET', P .. 'conn:' .. C, 'nb',
     string.format('%d', math.max(now + hold, tonumber(conn[1] or 0))), 'why', ARGV[4])
   if conn[2] ~= ARGV[4] then log_add(C, 'error', '', '', 'connection_held', ARGV[4]) end
 elseif m > 0 and conn[1] and tonumber(conn[1]) <= now then
   redis.call('HDEL', P .. 'conn:' .. C, 'nb', 'why')
 end
-for _, x in ipairs(held(batch, token)) do make_ready(C, x[1]) end
+for _, x in ipairs(held(batch, token)) do to_queue(x[1]) end
 redis.call('ZREM', P .. 'leases:' .. C, token)
 redis.call('DEL', batch)
+if status == 'uninstalled' then erase(C) end
 relane_and_ring(C)
 return fenced

@@ -1,6 +1,8 @@
 #!lua
 -- conn_save: creates or replaces a connection. Its status stays; after an uninstall it begins anew.
--- ARGV: 1 connection  2 id of this change  3 tenant  4 kind of grant  5 client id
+-- With authorization_code it is disconnected until conn_link has its consent, and may learn its tenant
+-- from it.
+-- ARGV: 1 connection  2 id of this change  3 tenant, '' keeps  4 kind of grant  5 client id
 --   6 '1' if a client id is given ('' and '1': the environment's pair)  7 '1' if its secret is given
 --   8 '1' if another tenant than before is wanted  9 who
 -- Returns {'ok', created 0|1, client id, grant}, {'tenant', present one}, {'leased'} (the tenant stays
@@ -9,24 +11,31 @@
 -- Sent twice: a connection keeps the id of its last change; the same one again changes nothing.
 local C, change, tenant, kind, client = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local key = P .. 'conn:' .. C
-local c = redis.call('HMGET', key, 'status', 'change', 'tenant', 'kind', 'client_id', 'grant', 'created')
+local c = redis.call('HMGET', key, 'status', 'change', 'tenant', 'kind', 'client_id', 'grant', 'created', 'consent')
 local status, old_client, grant = c[1], c[5] or '', c[6] or ''
 if c[2] == change then return { 'ok', c[7] == change and 1 or 0, old_client, grant } end
 
-local moves = status and c[3] ~= tenant
+if tenant == '' then tenant = c[3] or '' end
+local moves = status and (c[3] or '') ~= '' and c[3] ~= tenant
 if moves and status ~= 'uninstalled' and ARGV[8] ~= '1' then return { 'tenant', c[3] } end
-if moves and redis.call('EXISTS', P .. 'leases:' .. C) == 1 then return { 'leased' } end
+if (moves or status == 'uninstalled') and redis.call('EXISTS', P .. 'leases:' .. C) == 1 then return { 'leased' } end
+if status == 'uninstalled' then
+  if erase(C) ~= 'ok' then return { 'leased' } end
+  old_client, grant = '', ''
+end
 local given, secret = ARGV[6] == '1', ARGV[7] == '1'
 if not given then client = old_client end
 if secret and client == '' then return { 'no_client' } end
 if given and not secret and client ~= '' and client ~= old_client then return { 'no_secret' } end
 if client == '' then grant = '' elseif secret then grant = 'c-' .. C end
 
-if moves then -- what was learnt of the other organisation does not hold for this one
-  redis.call('HDEL', key, 'tenant_name', 'day_left', 'nb', 'why', 'turn')
-  redis.call('DEL', P .. 'contacts:' .. C, P .. 'ref:' .. C)
-end
+if moves then forget_tenant(C) end
 local now_status = (not status or status == 'uninstalled') and 'active' or status
+if client ~= old_client or kind ~= 'authorization_code' then redis.call('HDEL', key, 'consent') end
+if kind == 'authorization_code' and now_status == 'active' and redis.call('HEXISTS', key, 'consent') == 0 then
+  now_status = 'disconnected'
+  redis.call('HSET', key, 'dropped', 'Nobody has consented in Xero yet.')
+end
 local function shown(st, t, k, id)
   return '{"status":"' .. st .. '","tenant":' .. cjson.encode(t) .. ',"grant":"' .. k
     .. '","client_id":' .. cjson.encode(id) .. '}'

@@ -220,3 +220,62 @@ local function day_said(C, said)
   redis.call('HSET', key, 'day_left', math.max(said - others, 0), 'day_max', math.max(max, said), 'day_end',
     string.format('%d', ends))
 end
+
+-- What was learnt of connection C's organisation does not hold for another one.
+local function forget_tenant(C)
+  redis.call('HDEL', P .. 'conn:' .. C, 'tenant_name', 'day_left', 'day_max', 'day_end', 'cpb', 'nb', 'why', 'turn')
+  redis.call('DEL', P .. 'contacts:' .. C, P .. 'ref:' .. C)
+end
+
+-- Xero was uninstalled: order O is not exported any more.
+local function put_aside(O)
+  local key = P .. 'order:' .. O
+  redis.call('HSET', key, 'st', 'skipped', 'reason', 'xero_uninstalled')
+  redis.call('HDEL', key, 'tok', 'byhand', 'ff')
+  trail_add(O, '"kind":"change","message":"Xero was uninstalled, so the order is not exported."')
+  at_rest(O)
+end
+
+-- Ends the leases of dead workers, of an uninstalled connection: nobody settles them any more, so
+-- whoever exports such an order again has to look first.
+local function end_dead(C)
+  for _, token in ipairs(redis.call('ZRANGE', P .. 'leases:' .. C, '-inf', now, 'BYSCORE')) do
+    local batch = P .. 'batch:' .. C .. ':' .. token
+    local called = redis.call('HGET', batch, 'key')
+    for _, x in ipairs(held(batch, token)) do
+      if called then redis.call('HSET', P .. 'order:' .. x[1], 'doubt', '1') end
+      put_aside(x[1])
+    end
+    redis.call('DEL', batch)
+    redis.call('ZREM', P .. 'leases:' .. C, token)
+  end
+end
+
+-- Goes on erasing what uninstalled connection C held. 'more': there is more to do now; 'leased': live
+-- leases still record what Xero makes; 'ok': all is gone.
+local function erase(C)
+  local key, seen = P .. 'conn:' .. C, 0
+  if not redis.call('HGET', key, 'erasing') then return 'ok' end
+  for _, queue in ipairs({ 'ready:', 'later:', 'failed:' }) do
+    for _, O in ipairs(redis.call('ZRANGE', P .. queue .. C, 0, 999 - seen)) do
+      if queue == 'failed:' then unfail(C, O) else withdraw(C, O) end
+      put_aside(O)
+      seen = seen + 1
+    end
+    if seen >= 1000 then return 'more' end
+  end
+  for _, S in ipairs(redis.call('SMEMBERS', P .. 'stores')) do
+    local store = P .. 'store:' .. S
+    if redis.call('HGET', store, 'connection') == C and redis.call('HDEL', store, 'doc') == 1 then
+      redis.call('HDEL', store, 'secret:api_token', 'secret_at:api_token')
+      redis.call('HSET', store, 'erased', '1')
+      redis.call('HINCRBY', store, 'version', 1)
+    end
+  end
+  end_dead(C)
+  if redis.call('EXISTS', P .. 'leases:' .. C) == 1 then return 'leased' end
+  forget_tenant(C)
+  redis.call('DEL', P .. 'failrow:' .. C, P .. 'failgroups:' .. C, P .. 'down:' .. C)
+  redis.call('HDEL', key, 'grant', 'consent', 'client_id', 'erasing')
+  return 'ok'
+end

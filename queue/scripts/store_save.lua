@@ -2,7 +2,8 @@
 -- store_save: creates or replaces one store. Its version covers settings, secrets and connection.
 -- ARGV: 1 store key  2 id of this change  3 version it was made from (0: there was none)
 --   4 connection  5 '=' and its invoice numbers' prefix, or ''  6 settings (JSON)  7 day added  8 who
---   then per secret that changes: name, sealed text ('' removes it)
+--   then per secret that changes: name, sealed text ('' removes it); '=name' is the same secret,
+--   sealed anew
 -- Returns {'ok', version}, {'version', present one}, {'no_conn'}, {'prefix', store} whose prefix it is
 -- on this connection, or {'busy', order, connection}: the connection stays while orders of the store
 -- wait or are leased under it.
@@ -49,13 +50,19 @@ local function shown(conn, doc, secrets)
 end
 local changed = {}
 for i = 9, #ARGV, 2 do
-  changed[#changed + 1] = '"' .. ARGV[i] .. '"'
-  if ARGV[i + 1] == '' then
-    redis.call('HDEL', key, 'secret:' .. ARGV[i], 'secret_at:' .. ARGV[i])
+  local name, sealed = ARGV[i], ARGV[i + 1]
+  if name:sub(1, 1) == '=' then
+    redis.call('HSET', key, 'secret:' .. name:sub(2), sealed)
   else
-    redis.call('HSET', key, 'secret:' .. ARGV[i], ARGV[i + 1], 'secret_at:' .. ARGV[i], TIME[1])
+    changed[#changed + 1] = '"' .. name .. '"'
+    if sealed == '' then
+      redis.call('HDEL', key, 'secret:' .. name, 'secret_at:' .. name)
+    else
+      redis.call('HSET', key, 'secret:' .. name, sealed, 'secret_at:' .. name, TIME[1])
+    end
   end
 end
+redis.call('HDEL', key, 'erased')
 if not live then
   redis.call('HDEL', key, 'deleted')
   redis.call('HSET', key, 'added_day', ARGV[7])
@@ -70,6 +77,6 @@ end
 redis.call('HSET', key, 'connection', C, 'doc', ARGV[6], 'change', change)
 version = redis.call('HINCRBY', key, 'version', 1)
 redis.call('SADD', P .. 'stores', S)
-audit(ARGV[8], live and 'change' or 'create', 'store ' .. S, live and shown(old_conn, old_doc, '') or '',
+audit(ARGV[8], live and 'change' or 'create', 'store ' .. S, live and shown(old_conn, old_doc or 'null', '') or '',
   shown(C, ARGV[6], table.concat(changed, ',')))
 return { 'ok', version }

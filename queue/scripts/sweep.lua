@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- sweep: upkeep. Puts back lanes that are missing from the due set (there must be none), trims the
--- connection logs and the lists of exported orders, and sets how long orders at rest are kept.
+-- connection logs and the lists of exported orders, goes on with the erasing of uninstalled connections,
+-- and sets how long orders at rest are kept.
 -- ARGV: 1 ms for which nobody else sweeps  2 retention ms  3 log ms  4 percent of a day's calls kept for
 --   exports by hand  5 ms that a batch lingers at most
 -- Returns {did 0|1, repairs}.
@@ -26,6 +27,7 @@ for _, C in ipairs(redis.call('SMEMBERS', P .. 'conns')) do
     log_add(C, 'error', '', '', 'queue_repaired', 'The connection had dropped out of the queue and was put back.')
     ring()
   end
+  erase(C)
   redis.call('XTRIM', P .. 'log:' .. C, 'MINID', '~', string.format('%d', now - tonumber(ARGV[3])), 'LIMIT', 1000)
   local old = redis.call('ZRANGE', P .. 'synced:' .. C, '-inf', now - tonumber(ARGV[2]), 'BYSCORE', 'LIMIT', 0, 1000)
   if #old > 0 then redis.call('ZREM', P .. 'synced:' .. C, unpack(old)) end

@@ -1,13 +1,10 @@
 #include "service/export/export.h"
 
-#include "queue/grants.h"
-#include "queue/tasks.h"
 #include "service/base/log.h"
 #include "service/export/export_work.h"
 
 /* A connection to Redis for one lease; every thread of the worker has one. */
 #define REDIS_WAIT_MS 5000
-#define TASK_LEASE_MS 60000
 
 enum err exp_new(const struct exp_options *o, struct rds_pool *redis, struct set_cache *stores,
                  struct exp **out, struct errinfo *info)
@@ -28,6 +25,7 @@ enum err exp_new(const struct exp_options *o, struct rds_pool *redis, struct set
     e->worker = x_strdup(o->worker);
     e->lease_ms = o->lease_ms;
     e->max_attempts = o->max_attempts;
+    e->stopping = o->stopping;
     *out = e;
     return ERR_OK;
 }
@@ -55,7 +53,7 @@ static enum work_next open_lease(struct work *w)
         w->again_ms = 5000;
         return WORK_HAND_BACK;
     }
-    w->grant = w->conn.grant[0] ? w->conn.grant : GRT_DEFAULT;
+    w->grant = exp_grant_of(&w->conn);
     for (size_t i = 0; i < w->count; i++)
         exp_read_docs(w, &w->orders[i]);
     return WORK_GO;
@@ -119,89 +117,5 @@ enum err exp_run(struct exp *e, struct job_lease *lease, const _Atomic bool *sto
     rds_give(e->redis, w->redis);
     free_work(w);
     x_free(w);
-    return x;
-}
-
-/* ---- tasks ---- */
-
-static bool get(const struct js_doc *doc, const char *key, struct str *out)
-{
-    return js_string(js_get(doc->root, key), out) && out->n > 0;
-}
-
-/* A client id and secret that an admin typed in: sealed under the hook key on its way, kept
- * under the master key from here on. */
-static enum err store_client(struct exp *e, struct rds *r, struct str input, struct errinfo *info)
-{
-    struct buf secret = BUF_CAP(LIM_API_BODY);
-    struct arena arena = {0};
-    struct js_doc doc = {0};
-    struct str grant = STR(""), client_id = STR(""), sealed = STR("");
-    enum err x = js_parse(input, LIM_API_BODY, &doc, info);
-
-    if (x == ERR_OK && (!get(&doc, "grant", &grant) || !get(&doc, "client_id", &client_id) ||
-                        !get(&doc, "secret", &sealed)))
-        x = err_set(info, ERR_MISSING, "The task lacks grant, client_id or secret.");
-    if (x == ERR_OK)
-        x = cry_open(e->hook, sealed,
-                     str_of(arena_printf(&arena, "task/client/%.*s", STR_FMT(grant))), &secret,
-                     info);
-    if (x == ERR_OK)
-        x = grt_put_client(r, e->master, arena_str(&arena, grant).p, arena_str(&arena, client_id).p,
-                           buf_str(&secret), info);
-    buf_free_secret(&secret);
-    js_free(&doc);
-    arena_free(&arena);
-    return x;
-}
-
-static enum err end_task(struct exp *e, struct rds *r, const struct tsk_task *t,
-                         struct errinfo *info)
-{
-    struct buf result = BUF_CAP(LIM_API_BODY);
-    struct errinfo why = {0};
-    struct js_out out;
-    enum err x;
-
-    if (strcmp(t->kind, "client") == 0)
-        x = store_client(e, r, t->input, &why);
-    else
-        x = err_set(&why, ERR_UNSUPPORTED, "This worker knows no task of kind %s.", t->kind);
-    if (x == ERR_UNREACHABLE || x == ERR_REDIS || x == ERR_REDIS_FULL) {
-        *info = why;
-        buf_free(&result);
-        return x; /* its lease ends, and it is taken again */
-    }
-    if (x != ERR_OK)
-        log_error("task_failed", "A task failed.", LOG_Z("task", t->id), LOG_Z("kind", t->kind),
-                  LOG_Z("error", why.text));
-    jw_init(&out, &result);
-    jw_begin_object(&out);
-    if (x != ERR_OK)
-        jw_kz(&out, "error", why.text);
-    jw_end_object(&out);
-    x = tsk_done(r, t, x == ERR_OK ? "done" : "failed", buf_str(&result), info);
-    buf_free(&result);
-    return x;
-}
-
-enum err exp_task(struct exp *e, bool *did, struct errinfo *info)
-{
-    struct rds *r = rds_take(e->redis, REDIS_WAIT_MS);
-    struct tsk_task task = {0};
-    enum err x;
-
-    *did = false;
-    if (!r)
-        return err_set(info, ERR_UNREACHABLE, "No connection to Redis is free.");
-    x = tsk_lease(r, TASK_LEASE_MS, &task, info);
-    if (x == ERR_OK) {
-        *did = true;
-        x = end_task(e, r, &task, info);
-        tsk_free(&task);
-    } else if (x == ERR_NOT_FOUND) {
-        x = ERR_OK;
-    }
-    rds_give(e->redis, r);
     return x;
 }

@@ -18,7 +18,8 @@ struct exp_options {
     int64_t lease_ms;
     int64_t max_attempts;
     const struct cry_keys *master, *hook;
-    const char *worker; /* who refreshes a token: unique a thread */
+    const char *worker;           /* who refreshes a token: unique a thread */
+    const _Atomic bool *stopping; /* borrowed; ends waits. NULL: never */
 };
 
 struct exp;
@@ -35,3 +36,7 @@ enum err exp_run(struct exp *e, struct job_lease *lease, const _Atomic bool *sto
                  struct errinfo *info) MUST_CHECK;
 /* Does the next waiting task, if there is one: *DID. */
 enum err exp_task(struct exp *e, bool *did, struct errinfo *info) MUST_CHECK;
+/* Once a day over all workers, whoever calls first: consents that nobody has used for 20 days are
+ * refreshed, since Xero ends them after 60, and grants that no connection has any more are erased.
+ * */
+enum err exp_keep_alive(struct exp *e, struct errinfo *info) MUST_CHECK;

@@ -1,21 +1,9 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "queue/grants.h"
 #include "service/base/log.h"
 #include "service/export/export.h"
 #include "service/export/export_work.h"
-
-/* A token that ends sooner is replaced before the call. */
-#define TOKEN_MARGIN_MS 90000
-
-/* While another worker refreshes: how often and how long it is waited for. */
-#define TOKEN_POLL_MS 100
-#define TOKEN_WAIT_MS 10000
-
-/* Credentials that were just typed in are on their way for a moment. */
-#define GRANT_WAIT_MS 2000
-#define GRANT_HOLD_MS 5000
 
 /* Room in the minute that is sooner than this is waited for; for more the lease is given back. */
 #define PERMIT_WAIT_MS 2000
@@ -71,118 +59,6 @@ int64_t exp_down_ms(struct work *w)
     cap = cap < DOWN_MOST_MS ? cap : DOWN_MOST_MS;
     cry_random(&dice, sizeof(dice));
     return DOWN_FIRST_MS + (cap - DOWN_FIRST_MS) * (int64_t)(dice % 1001) / 1000;
-}
-
-/* ---- the token ---- */
-
-/* Takes over ACCESS. It is used until half of the margin is left, or half of its own short life. */
-static void keep_token(struct work *w, char *access, int64_t version, int64_t valid_ms)
-{
-    int64_t margin = TOKEN_MARGIN_MS < valid_ms ? TOKEN_MARGIN_MS : valid_ms;
-
-    if (w->access)
-        cry_wipe(w->access, strlen(w->access));
-    x_free(w->access);
-    w->access = access;
-    w->access_version = version;
-    w->access_until_ms = job_now_ms() + valid_ms - margin / 2;
-}
-
-/* Asks Xero for a token with the grant's client and stores it before anybody uses it. */
-static enum err refresh(struct work *w, const struct grt_token *t, struct errinfo *info)
-{
-    struct buf access = BUF_CAP(LIM_API_BODY);
-    struct errinfo ignored = {0};
-    int64_t expires_s = 0;
-    enum err e = xero_client_token(w->e->xero, str_of(t->client_id), buf_str(&t->client_secret),
-                                   &access, &expires_s, info);
-
-    if (e == ERR_OK) {
-        e = grt_store(w->redis, w->e->master, w->grant, t->version, w->e->worker, buf_str(&access),
-                      expires_s, info);
-        if (e == ERR_OK)
-            keep_token(w, x_strdup(buf_z(&access)), t->version + 1, expires_s * 1000);
-    } else
-        err_ignore(grt_abandon(w->redis, w->grant, w->e->worker, &ignored),
-                   "the right ends by itself after a minute");
-    buf_free_secret(&access);
-    return e;
-}
-
-/* One look at the grant: its token, or the right to make a new one and doing so.
- *LATER: look again after a moment. */
-static enum err look_for_token(struct work *w, bool *later, struct errinfo *info)
-{
-    struct grt_token t = {0}, right = {0};
-    bool mine = false;
-    enum err e = grt_get(w->redis, w->e->master, w->grant, TOKEN_MARGIN_MS, &t, info);
-
-    *later = false;
-    if (e != ERR_OK)
-        goto out;
-    if (t.access) {
-        keep_token(w, t.access, t.version, t.valid_ms);
-        t.access = NULL;
-        goto out;
-    }
-    *later = true;
-    e = grt_begin(w->redis, w->e->master, w->grant, t.version, w->e->worker, &mine, &right, info);
-    if (e == ERR_OK && mine) {
-        e = refresh(w, &right, info);
-        *later = e == ERR_CONFLICT; /* the next look finds the other token */
-        if (*later)
-            e = ERR_OK;
-    }
-out:
-    grt_token_free(&right);
-    grt_token_free(&t);
-    return e;
-}
-
-/* A token that is good for this call. False: the connection is held. */
-static bool have_token(struct work *w)
-{
-    int64_t deadline = job_now_ms() + TOKEN_WAIT_MS;
-    struct errinfo info = {0};
-    bool later = true;
-    enum err e = ERR_OK;
-
-    if (w->access && job_now_ms() < w->access_until_ms)
-        return true;
-    while (later && job_now_ms() < deadline && !*w->stopping) {
-        e = look_for_token(w, &later, &info);
-        if (e == ERR_NOT_FOUND && job_now_ms() < deadline - TOKEN_WAIT_MS + GRANT_WAIT_MS)
-            later = true;
-        else if (e != ERR_OK)
-            break;
-        if (later)
-            exp_nap(TOKEN_POLL_MS);
-    }
-    if (e == ERR_OK && !later)
-        return true;
-    if (e == ERR_NOT_FOUND) {
-        exp_hold(w, GRANT_HOLD_MS, "No credentials for Xero are stored for this connection.");
-        log_warn("no_credentials", "No credentials for Xero are stored; the connection waits.",
-                 LOG_Z("grant", w->grant));
-    } else if (e == ERR_DENIED || e == ERR_CRYPTO) {
-        exp_hold(w, MEND_MS, "No token for Xero: %s", info.text);
-        log_error("token_refused",
-                  "Xero gives no token; the connection is held and tried again in a minute.",
-                  LOG_Z("error", info.text));
-    } else {
-        exp_hold(w, exp_down_ms(w), "No token for Xero in time: %s",
-                 info.text[0] ? info.text : "another worker is asking for one.");
-    }
-    return false;
-}
-
-static void drop_token(struct work *w)
-{
-    struct errinfo info = {0};
-
-    err_ignore(grt_expire(w->redis, w->grant, w->access_version, &info),
-               "a token that stays is refused once more");
-    w->access_until_ms = 0;
 }
 
 /* ---- the permit ---- */
@@ -253,17 +129,6 @@ static enum work_next limited(struct work *w, const struct xero_answer *a)
     return WORK_HAND_BACK;
 }
 
-static enum work_next denied(struct work *w, const struct xero_answer *a)
-{
-    exp_hold(w, MEND_MS, "Xero refused the connection: %.*s", STR_FMT(str_cut(a->message, 200)));
-    log_error("xero_denied",
-              "Xero refused the connection; its orders wait. Connect it again, or give it the "
-              "scopes that it lacks.",
-              LOG_STR("verdict", str_of(xero_verdict_text(a->verdict))),
-              LOG_STR("error", a->message));
-    return WORK_HAND_BACK;
-}
-
 static enum work_next down(struct work *w, const struct xero_answer *a)
 {
     int64_t ms = exp_down_ms(w);
@@ -286,7 +151,7 @@ static enum work_next send_once(struct work *w, const char *method, const char *
 
     if (call)
         stored = (struct job_call){call->kind->name, call->bytes, str_of(call->key), call->meta};
-    if (!have_token(w))
+    if (!exp_have_token(w))
         return WORK_HAND_BACK;
     do {
         next = take_permit(w, &stored);
@@ -327,7 +192,7 @@ enum work_next exp_send(struct work *w, const char *method, const char *path,
     }
     next = send_once(w, method, path, call, a);
     if (next == WORK_GO && a->verdict == XERO_TOKEN) {
-        drop_token(w);
+        exp_expire_token(w);
         xero_answer_free(a);
         next = send_once(w, method, path, call, a);
     }
@@ -343,7 +208,7 @@ enum work_next exp_send(struct work *w, const char *method, const char *path,
     case XERO_TOKEN:
     case XERO_CONSENT:
     case XERO_DISCONNECTED:
-        return denied(w, a);
+        return exp_denied(w, a);
     case XERO_DOWN:
         return down(w, a);
     case XERO_UNKNOWN:

@@ -21,6 +21,7 @@ struct exp {
     const struct cry_keys *master, *hook;
     char *public_url, *worker;
     int64_t lease_ms, max_attempts;
+    const _Atomic bool *stopping; /* may be NULL */
 };
 
 /* How the work on a lease goes on. */
@@ -157,6 +158,48 @@ void exp_hold(struct work *w, int64_t ms, const char *fmt, ...) PRINTF(3, 4);
 void exp_nap(int64_t ms);
 /* How long the connection is to be held after one more failure of Xero's. */
 int64_t exp_down_ms(struct work *w);
+
+/* ---- export_token.c ---- */
+
+/* An access token; {0} is none. */
+struct exp_token {
+    char *access;
+    int64_t version, valid_ms; /* from the reading on */
+};
+/* Wipes; leaves none, accepts none. */
+void exp_token_free(struct exp_token *t);
+
+enum token_state {
+    TOKEN_GOOD,
+    TOKEN_MISSING, /* no grant (yet) */
+    TOKEN_CLIENT,  /* the client's id or secret is wrong: the operator's business */
+    TOKEN_OVER,    /* the consent is over, or the custom connection was deactivated */
+    TOKEN_REFUSED, /* refused for another reason, or sealed with an unknown key */
+    TOKEN_LATER    /* nobody knows: try again */
+};
+/* A token of GRANT that is good for a minute and a half: the stored one, or a new one, which is
+ * stored before it is handed out. One worker asks, the others wait for it, at most 10 s. INFO: why
+ * there is none. */
+enum token_state exp_token_get(struct exp *e, struct rds *r, const char *grant,
+                               struct exp_token *out, struct errinfo *info) MUST_CHECK;
+/* Stores the first tokens of a consent given to the client of grant CLIENT; keeps trying while
+ * Redis is away. */
+enum err exp_token_new_consent(struct exp *e, struct rds *r, const char *grant, const char *client,
+                               const struct xero_tokens *got, struct errinfo *info) MUST_CHECK;
+/* The grant that C's tokens come from ("": nobody has consented), and that of its client. */
+const char *exp_grant_of(const struct set_conn *c);
+const char *exp_client_of(const struct set_conn *c);
+/* Gives W a token that is good for a call. False: the connection is held, or dropped. */
+bool exp_have_token(struct work *w);
+/* Xero calls W's token expired. */
+void exp_expire_token(struct work *w);
+/* Marks the connection as disconnected. REASON: one word, for the metric. */
+void exp_drop(struct work *w, const char *reason, const char *sentence);
+/* Whether TENANT ("": any) is in a list of organisations. */
+bool exp_listed(const struct xero_tenant *tenants, size_t n, const char *tenant);
+/* A call was refused for its token, its scopes or its organisation: holds or drops the connection,
+ * each as Xero's words have it. */
+enum work_next exp_denied(struct work *w, const struct xero_answer *a);
 
 /* ---- export_calls.c ---- */
 

@@ -4,23 +4,10 @@
 
 #include "service/base/limits.h"
 #include "service/base/metrics.h"
-
-#define CONNECT_MS 5000
-#define IDENTITY_MS 10000
-
-/* Xero's token answers are about 2 KB. */
-#define TOKEN_ANSWER_MAX (64u << 10)
-
-/* A path with 50 invoice numbers of 255 characters, each percent-encoded. */
-#define URL_MAX (64u << 10)
+#include "service/export/xero_parts.h"
 
 /* Messages taken from one element; Xero sends a handful. */
 #define MESSAGES_MAX 50
-
-struct xero {
-    struct http *http;
-    char *api_url, *identity_url, *scopes;
-};
 
 enum err xero_new(const struct xero_options *o, struct xero **out)
 {
@@ -85,7 +72,7 @@ static bool same_key(struct str key, const struct js_value *v, void *arg)
 }
 
 /* A member's text in any case of its name: Xero's problem objects come as "Detail" and "detail". */
-static struct str text_of(const struct js_value *v, const char *key)
+struct str xero_text(const struct js_value *v, const char *key)
 {
     struct search s = {.key = str_of(key)};
     struct str text = {NULL, 0};
@@ -165,7 +152,7 @@ static bool walk_member(struct str key, const struct js_value *v, void *arg)
         return true;
     }
     for (size_t i = 0; i < js_len(v); i++) {
-        struct str text = text_of(js_at(v, i), "Message");
+        struct str text = xero_text(js_at(v, i), "Message");
 
         if (errors || loses_data(text))
             add_message(m, text);
@@ -190,11 +177,11 @@ static struct str refusal(struct xero_answer *a)
     struct str text;
 
     if (m.n == 0)
-        add_message(&m, text_of(a->doc.root, "Detail"));
+        add_message(&m, xero_text(a->doc.root, "Detail"));
     if (m.n == 0)
-        add_message(&m, text_of(a->doc.root, "Message"));
+        add_message(&m, xero_text(a->doc.root, "Message"));
     if (m.n == 0)
-        add_message(&m, text_of(a->doc.root, "Title"));
+        add_message(&m, xero_text(a->doc.root, "Title"));
     for (size_t i = 0; i < m.n; i++) {
         if (i > 0)
             buf_addz(&all, " ");
@@ -209,7 +196,7 @@ static struct str refusal(struct xero_answer *a)
 
 static enum xero_verdict judge_denied(const struct xero_answer *a)
 {
-    struct str detail = text_of(a->doc.root, "Detail");
+    struct str detail = xero_text(a->doc.root, "Detail");
     struct str challenge = http_answer_header(&a->http, "WWW-Authenticate");
 
     if (contains(detail, STR("AuthenticationUnsuccessful")))
@@ -218,7 +205,8 @@ static enum xero_verdict judge_denied(const struct xero_answer *a)
         contains(challenge, STR("insufficient_scope")) ||
         contains(challenge, STR("insufficent_scope"))) /* Xero's own spelling */
         return XERO_CONSENT;
-    return a->status == 401 ? XERO_TOKEN : XERO_CONSENT;
+    /* Something else said no, perhaps between Xero and us: the list of organisations tells. */
+    return a->status == 401 ? XERO_TOKEN : XERO_DISCONNECTED;
 }
 
 static enum xero_verdict judge_status(struct xero_answer *a, bool write)
@@ -265,7 +253,7 @@ void xero_judge(enum err sent, const char *why, bool write, struct http_answer *
         err_ignore(js_parse(buf_str(&out->http.body), LIM_XERO_ANSWER, &out->doc, NULL),
                    "an answer that is no JSON is judged by its status");
     if (correlation.n == 0)
-        correlation = text_of(out->doc.root, "Instance");
+        correlation = xero_text(out->doc.root, "Instance");
     if (correlation.n < sizeof(out->correlation))
         memcpy(out->correlation, correlation.p ? correlation.p : "", correlation.n);
     if (out->status < 200 || out->status >= 300)
@@ -423,110 +411,4 @@ enum err xero_elements(struct xero_answer *a, const char *name, struct xero_elem
     for (size_t i = 0; i < *n; i++)
         read_element(js_at(list, i), kind, &a->arena, &(*out)[i]);
     return ERR_OK;
-}
-
-/* ---- tokens ---- */
-
-static void add_encoded(struct buf *b, struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-            memchr("-._~", c, 4))
-            buf_addc(b, (char)c);
-        else
-            buf_printf(b, "%%%02X", c);
-    }
-}
-
-/* The scopes that mean something without a user: no refresh token and no sign-in. */
-static void add_scopes(struct buf *body, const char *scopes)
-{
-    static const char *const users[] = {"offline_access", "openid", "profile", "email"};
-    struct str rest = str_of(scopes);
-    bool first = true;
-
-    while (rest.p) {
-        struct str scope = str_trim(str_split(&rest, ' '));
-        bool skip = scope.n == 0;
-
-        for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
-            skip = skip || str_eq(scope, str_of(users[i]));
-        if (skip)
-            continue;
-        buf_addz(body, first ? "&scope=" : "%20");
-        add_encoded(body, scope);
-        first = false;
-    }
-}
-
-static enum err read_token(const struct http_answer *answer, struct buf *access, int64_t *expires_s,
-                           struct errinfo *info)
-{
-    struct js_doc doc = {0};
-    struct str token = {NULL, 0}, error;
-    enum err e = ERR_OK;
-
-    if (answer->body.n > 0)
-        err_ignore(js_parse(buf_str(&answer->body), TOKEN_ANSWER_MAX, &doc, NULL),
-                   "no JSON is judged by the status");
-    error = text_of(doc.root, "error");
-    if (answer->status == 200 && js_string(js_get(doc.root, "access_token"), &token) &&
-        token.n > 0 && js_int64(js_get(doc.root, "expires_in"), expires_s) && *expires_s > 0) {
-        buf_add_str(access, token);
-        e = buf_check(access);
-    } else if ((answer->status == 400 || answer->status == 401 || answer->status == 403)) {
-        e = err_set(info, ERR_DENIED, "Xero's identity server refused the client: %.*s.",
-                    STR_FMT(error.n > 0 ? error : STR("no reason given")));
-    } else {
-        e = err_set(info, ERR_REMOTE, "Xero's identity server answered with status %d.",
-                    answer->status);
-    }
-    if (answer->body.p)
-        memset(answer->body.p, 0, answer->body.n);
-    js_free(&doc);
-    return e;
-}
-
-enum err xero_client_token(struct xero *x, struct str client_id, struct str client_secret,
-                           struct buf *access, int64_t *expires_s, struct errinfo *info)
-{
-    struct buf url = BUF_CAP(URL_MAX), body = BUF_CAP(URL_MAX);
-    struct http_answer answer = {0};
-    const struct http_header headers[] = {
-        {"Accept", STR("application/json")},
-        {"Content-Type", STR("application/x-www-form-urlencoded")},
-    };
-    struct http_request req = {.method = "POST",
-                               .headers = headers,
-                               .header_count = 2,
-                               .basic_user = client_id,
-                               .basic_password = client_secret,
-                               .connect_ms = CONNECT_MS,
-                               .total_ms = IDENTITY_MS,
-                               .max_answer = TOKEN_ANSWER_MAX};
-    enum err e = ERR_OK;
-
-    *expires_s = 0;
-    buf_printf(&url, "%s/connect/token", x->identity_url);
-    buf_addz(&body, "grant_type=client_credentials");
-    add_scopes(&body, x->scopes);
-    if (buf_check(&url) != ERR_OK || buf_check(&body) != ERR_OK) {
-        e = err_set(info, ERR_TOO_BIG, "The identity server's address or the scopes are too long.");
-        goto out;
-    }
-    req.url = buf_z(&url);
-    req.body = buf_str(&body);
-    e = http_send(x->http, &req, &answer, info);
-    if (e == ERR_OK)
-        e = read_token(&answer, access, expires_s, info);
-    else if (e == ERR_IO || e == ERR_TOO_BIG)
-        e = ERR_REMOTE;
-    met_add(MET_TOKENS, 1, e == ERR_OK ? "ok" : e == ERR_DENIED ? "denied" : "failed", NULL, NULL);
-out:
-    http_answer_free(&answer);
-    buf_free(&body);
-    buf_free(&url);
-    return e;
 }

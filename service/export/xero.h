@@ -1,8 +1,8 @@
 /*
- * xero: calls to Xero and what their answers mean. Is handed an access token and asks for none by
- * itself; takes no permit (export does, before each call); keeps nothing between calls. One struct
- * a thread. Facts: Xero's accounting description 16.1 and its limits, idempotency and rounding
- * pages.
+ * xero: calls to Xero and what their answers mean. Is handed an access token and asks for one only
+ * where the caller says so; takes no permit (export does, before each call); keeps nothing between
+ * calls. One struct a thread. Facts: Xero's accounting description 16.1 and its limits, idempotency
+ * and rounding pages.
  */
 #pragma once
 
@@ -26,7 +26,8 @@ enum xero_verdict {
     XERO_REFUSED,      /* 400 as a whole: messages say why */
     XERO_TOKEN,        /* 401 TokenExpired: refresh and repeat once */
     XERO_CONSENT,      /* 401 AuthorizationUnsuccessful, a missing scope */
-    XERO_DISCONNECTED, /* 401/403 AuthenticationUnsuccessful */
+    XERO_DISCONNECTED, /* 401/403 AuthenticationUnsuccessful, or a 403 that says nothing: look
+                          whether the organisation is still there */
     XERO_LIMITED,      /* 429 */
     XERO_NOT_FOUND,    /* 404 */
     XERO_DOWN,         /* nothing was sent, or a read failed: try the connection later */
@@ -80,7 +81,40 @@ struct xero_element {
 enum err xero_elements(struct xero_answer *a, const char *name, struct xero_element **out,
                        size_t *n, struct errinfo *info) MUST_CHECK;
 
-/* Client credentials -> access token. ERR_DENIED: the pair was refused (INFO: Xero's word);
- * ERR_UNREACHABLE / ERR_TIMEOUT / ERR_REMOTE: try later. */
-enum err xero_client_token(struct xero *x, struct str client_id, struct str client_secret,
-                           struct buf *access, int64_t *expires_s, struct errinfo *info) MUST_CHECK;
+/* ---- xero_identity.c ---- */
+
+/* What a token is asked for with: a CODE with its REDIRECT_URI, else a REFRESH token, else the
+ * client's pair alone. */
+struct xero_token_ask {
+    struct str client_id, client_secret;
+    struct str refresh;
+    struct str code, redirect_uri;
+};
+struct xero_tokens {
+    struct buf access, refresh; /* REFRESH stays empty where Xero gives none */
+    int64_t expires_s;
+    char refusal[48]; /* Xero's word: "invalid_grant", "invalid_client"...; "" none */
+};
+/* Wipes; leaves an empty one, accepts one. */
+void xero_tokens_free(struct xero_tokens *t);
+/* ERR_DENIED: refused, OUT->refusal has Xero's word. ERR_UNREACHABLE / ERR_TIMEOUT / ERR_REMOTE:
+ * try later with the same; the outcome is not known. OUT is always to be freed. */
+enum err xero_ask_token(struct xero *x, const struct xero_token_ask *ask, struct xero_tokens *out,
+                        struct errinfo *info) MUST_CHECK;
+
+/* One organisation that the app is connected to. */
+struct xero_tenant {
+    struct str connection; /* Xero's id of the connection, for xero_leave */
+    struct str id, name;   /* of the organisation */
+    struct str event;      /* the consent that it came with */
+};
+/* The organisations of a token, in ARENA; needs no permit. ERR_DENIED: Xero takes the token for
+ * nothing; ERR_UNREACHABLE / ERR_TIMEOUT / ERR_REMOTE: try later. */
+enum err xero_tenants(struct xero *x, const char *access_token, struct arena *arena,
+                      struct xero_tenant **out, size_t *n, struct errinfo *info) MUST_CHECK;
+/* Disconnects one organisation: CONNECTION of xero_tenants. ERR_NOT_FOUND: it is not there any
+ * more. The other errors of xero_tenants. */
+enum err xero_leave(struct xero *x, const char *access_token, struct str connection,
+                    struct errinfo *info) MUST_CHECK;
+/* The consent that an access token came from, in ARENA; "" if the token does not say. */
+struct str xero_token_event(const char *access_token, struct arena *arena);

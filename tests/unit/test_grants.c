@@ -76,6 +76,13 @@ static bool begin(const char *grant, int64_t v, const char *holder)
     return mine;
 }
 
+static enum err store(int64_t v, const char *holder, const char *access, int64_t expires_s)
+{
+    const struct grt_set set = {str_of(access), STR(""), expires_s};
+
+    return grt_store(r, &master, "g", v, holder, &set, &info);
+}
+
 static void a_grant_that_is_not_there_yet_is_not_found(void **state)
 {
     struct grt_token t;
@@ -95,7 +102,7 @@ static void one_holder_refreshes_and_the_token_is_there_for_all(void **state)
     assert_true(begin("g", v, "a"));
     assert_false(begin("g", v, "b"));
     assert_true(begin("g", v, "a")); /* sent twice */
-    assert_int_equal(grt_store(r, &master, "g", v, "a", STR("token"), 1800, &info), ERR_OK);
+    assert_int_equal(store(v, "a", "token", 1800), ERR_OK);
     assert_int_equal(version("g", "token"), v + 1);
     assert_false(begin("g", v, "b")); /* the version moved on */
     assert_true(begin("g", v + 1, "b"));
@@ -110,7 +117,7 @@ static void a_token_for_an_older_version_is_not_stored(void **state)
     v = version("g", NULL);
     assert_true(begin("g", v, "a"));
     put("g"); /* new credentials meanwhile */
-    assert_int_equal(grt_store(r, &master, "g", v, "a", STR("old"), 1800, &info), ERR_CONFLICT);
+    assert_int_equal(store(v, "a", "old", 1800), ERR_CONFLICT);
     version("g", NULL);
 }
 
@@ -126,7 +133,7 @@ static void a_right_given_back_or_a_token_called_expired_lets_the_next_one_refre
     assert_false(begin("g", v, "b"));
     assert_int_equal(grt_abandon(r, "g", "a", &info), ERR_OK);
     assert_true(begin("g", v, "b"));
-    assert_int_equal(grt_store(r, &master, "g", v, "b", STR("token"), 1800, &info), ERR_OK);
+    assert_int_equal(store(v, "b", "token", 1800), ERR_OK);
     assert_int_equal(grt_expire(r, "g", v, &info), ERR_OK); /* of a version long gone */
     version("g", "token");
     assert_int_equal(grt_expire(r, "g", v + 1, &info), ERR_OK);
@@ -140,7 +147,7 @@ static void a_token_that_ends_within_the_margin_is_none(void **state)
     (void)state;
     put("g");
     v = version("g", NULL);
-    assert_int_equal(grt_store(r, &master, "g", v, "a", STR("token"), 60, &info), ERR_OK);
+    assert_int_equal(store(v, "a", "token", 60), ERR_OK);
     version("g", NULL);
 }
 
@@ -155,7 +162,7 @@ static void nothing_secret_is_readable_in_redis_or_under_another_key(void **stat
     (void)state;
     put("g");
     v = version("g", NULL);
-    assert_int_equal(grt_store(r, &master, "g", v, "a", STR("token"), 1800, &info), ERR_OK);
+    assert_int_equal(store(v, "a", "token", 1800), ERR_OK);
     reply = redis_ask(r, "HGETALL", RDS_PREFIX "grant:g");
     for (size_t i = 0; i < rds_len(reply); i++) {
         struct str text = rds_text(rds_at(reply, i));
@@ -192,6 +199,84 @@ static void a_pair_is_known_again(void **state)
     assert_false(same);
 }
 
+/* ---- consents ---- */
+
+static void put_consent(const char *grant, const char *access, const char *refresh)
+{
+    const struct grt_set set = {str_of(access), str_of(refresh), 1800};
+
+    assert_int_equal(grt_put_consent(r, &master, grant, "client", &set, &info), ERR_OK);
+}
+
+/* Checks what whoever refreshes GRANT is given. */
+static void expect_right(const struct cry_keys *keys, const char *grant, int64_t v,
+                         const char *refresh, const char *previous)
+{
+    struct grt_token t;
+    bool mine = false;
+
+    assert_int_equal(grt_begin(r, keys, grant, v, "a", &mine, &t, &info), ERR_OK);
+    assert_true(mine && t.consent);
+    assert_string_equal(buf_z(&t.client_secret), "s3cret");
+    assert_string_equal(t.client_id, "id-1");
+    assert_string_equal(buf_z(&t.refresh), refresh);
+    assert_string_equal(buf_z(&t.previous), previous);
+    grt_token_free(&t);
+}
+
+static void a_consent_takes_the_pair_of_its_client_and_keeps_the_refresh_token_before(void **state)
+{
+    const struct grt_set next = {STR("access-2"), STR("refresh-2"), 1800};
+    int64_t v = 0;
+
+    (void)state;
+    put("client");
+    put_consent("g", "access-1", "refresh-1");
+    v = version("g", "access-1");
+    expect_right(&master, "g", v, "refresh-1", "");
+    assert_int_equal(grt_store(r, &master, "g", v, "a", &next, &info), ERR_OK);
+    assert_int_equal(version("g", "access-2"), v + 1);
+    expect_right(&master, "g", v + 1, "refresh-2", "refresh-1");
+    assert_int_equal(grt_store(r, &master, "g", v, "b", &next, &info), ERR_CONFLICT);
+}
+
+static void a_grant_can_be_listed_and_forgotten(void **state)
+{
+    struct arena arena = {0};
+    struct grt_token t;
+    struct str *ids = NULL;
+    size_t n = 0;
+
+    (void)state;
+    put("client");
+    put_consent("g", "access-1", "refresh-1");
+    assert_int_equal(grt_list(r, &arena, &ids, &n, &info), ERR_OK);
+    assert_int_equal(n, 2);
+    assert_int_equal(grt_forget(r, "client", &info), ERR_OK);
+    assert_int_equal(grt_pair(r, &master, "g", &t, &info), ERR_NOT_FOUND);
+    assert_int_equal(grt_forget(r, "g", &info), ERR_OK);
+    assert_int_equal(grt_forget(r, "g", &info), ERR_OK);
+    assert_int_equal(grt_get(r, &master, "g", 0, &t, &info), ERR_NOT_FOUND);
+    assert_int_equal(grt_list(r, &arena, &ids, &n, &info), ERR_OK);
+    assert_int_equal(n, 0);
+    arena_free(&arena);
+}
+
+static void what_the_previous_key_sealed_opens_and_is_sealed_anew(void **state)
+{
+    struct cry_keys both, later;
+
+    (void)state;
+    assert_int_equal(cry_keys_set(&both, STR(KEY_B), STR(KEY_A), &info), ERR_OK);
+    assert_int_equal(cry_keys_set(&later, STR(KEY_B), STR(""), &info), ERR_OK);
+    put("client");
+    put_consent("g", "access-1", "refresh-1");
+    expect_right(&both, "g", version("g", "access-1"), "refresh-1", "");
+    expect_right(&later, "g", version("g", "access-1"), "refresh-1", ""); /* without the old key */
+    cry_keys_wipe(&both);
+    cry_keys_wipe(&later);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +288,10 @@ int main(void)
         cmocka_unit_test_setup(a_token_that_ends_within_the_margin_is_none, fresh),
         cmocka_unit_test_setup(nothing_secret_is_readable_in_redis_or_under_another_key, fresh),
         cmocka_unit_test_setup(a_pair_is_known_again, fresh),
+        cmocka_unit_test_setup(
+            a_consent_takes_the_pair_of_its_client_and_keeps_the_refresh_token_before, fresh),
+        cmocka_unit_test_setup(a_grant_can_be_listed_and_forgotten, fresh),
+        cmocka_unit_test_setup(what_the_previous_key_sealed_opens_and_is_sealed_anew, fresh),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
