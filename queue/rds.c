@@ -593,6 +593,8 @@ static enum err check_info(struct str text, bool unsafe, struct buf *warnings, s
     if (!str_int64(major, &number) || number < 7)
         return err_set(info, ERR_CONFIG, "Redis must be 7.0 or newer; this one says it is %.*s.",
                        STR_FMT(major));
+    if (str_eq(info_value(text, "loading"), STR("1"))) /* meanwhile it says aof_enabled:0 */
+        return err_set(info, ERR_UNREACHABLE, "Redis is still loading its data.");
     if (str_eq(info_value(text, "cluster_enabled"), STR("1")))
         return err_set(
             info, ERR_CONFIG,

@@ -68,7 +68,7 @@ void rds_free(struct rds_reply *v);
 /* Checks that Redis answers, is 7.0 or newer, is no cluster node and no replica, keeps an
  * append-only file, and evicts nothing. ERR_CONFIG with the line of redis.conf to change; with
  * UNSAFE those about persistence and eviction become WARNINGS (also given when appendfsync is not
- * "always"). */
+ * "always"). ERR_UNREACHABLE also while it loads its data. */
 enum err rds_check(struct rds *r, bool unsafe, struct buf *warnings,
                    struct errinfo *info) MUST_CHECK;
 

@@ -1,5 +1,6 @@
 """Processes die and Redis goes away: nothing is lost and nothing is exported twice."""
 
+import os
 import signal
 import threading
 from decimal import Decimal
@@ -99,6 +100,34 @@ def test_redis_stopped_answers_503_and_the_same_delivery_is_taken_after_its_retu
     lib.wait_until(lambda: shop.send("orders/paid", body, webhook_id="the-same")[0] == 200, "the delivery is taken")
     shop.wait_done(body["id"])
     assert len(shop.invoices()) == 1
+
+
+def loading(redis):
+    client = lib.Resp(redis.path)
+    try:
+        return b"loading:1" in client("INFO", "persistence")
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("user", ["receiver", "worker"])
+def test_a_program_that_starts_while_redis_loads_its_data_waits_for_it(own_stack, user):
+    """Redis says meanwhile that it has no append-only file."""
+    stack = own_stack(worker=False, redis={"key_load_delay": "300"})
+    stack.redis.call("EVAL", "for i = 1, 30000 do redis.call('SET', 'other-' .. i, 'x') end", 0)
+    stack.redis.stop()
+    back = threading.Thread(target=stack.redis.start)
+    back.start()
+    lib.wait_until(lambda: os.path.exists(stack.redis.path) and loading(stack.redis), "Redis loads")
+    program = lib.Process([str(lib.BUILD / f"ledgerhook-{user}")], stack.folder, user,
+                          {**stack.env, "LH_REDIS_URL": stack.redis.url_for(user)})
+    assert "loading" in program.wait_event("redis_unreachable")["message"]
+    client = lib.Resp(stack.redis.path)
+    client("CONFIG", "SET", "key-load-delay", "0")
+    client.close()
+    program.wait_event("started")
+    back.join()
+    assert program.stop() == 0
 
 
 def test_a_worker_outlives_a_restart_of_redis(own_stack):
