@@ -80,6 +80,11 @@ class Plan:
 
 # ---- the lives of orders: (pause before it, topic, body) each ----
 
+def _pause(rng, longest):
+    """Half of them fall into the export of the state before."""
+    return rng.choice((rng.uniform(0, 0.1), rng.uniform(0, longest)))
+
+
 def _paid_at_once(rng, new):
     body = new("paid")
     return [(0, "orders/create", body), (0.02, "orders/paid", body)]
@@ -88,22 +93,22 @@ def _paid_at_once(rng, new):
 def _paid_later(rng, new):
     body = new("pending")
     paid = later(body, rng.choice((0, 0, 30)), financial_status="paid")  # often in the same second
-    return [(0, "orders/create", body), (rng.uniform(0, 6), "orders/paid", paid)]
+    return [(0, "orders/create", body), (_pause(rng, 6), "orders/paid", paid)]
 
 
 def _shipped(rng, new):
     events = rng.choice((_paid_at_once, _paid_later))(rng, new)
     partly = later(events[-1][2], 40, fulfillment_status="partial")
     whole = later(partly, rng.choice((0, 20)), fulfillment_status="fulfilled")
-    return events + [(rng.uniform(0, 4), "orders/partially_fulfilled", partly),
-                     (rng.uniform(0, 4), "orders/fulfilled", whole), (0.01, "orders/updated", whole)]
+    return events + [(_pause(rng, 4), "orders/partially_fulfilled", partly),
+                     (_pause(rng, 4), "orders/fulfilled", whole), (0.01, "orders/updated", whole)]
 
 
 def _edited(rng, new):
     """Changes that no document shows."""
     events = rng.choice((_paid_at_once, _paid_later, _left_unpaid))(rng, new)
     for i in range(rng.randrange(1, 8)):
-        events.append((rng.uniform(0, 2), "orders/updated", later(events[-1][2], rng.choice((0, 5)), tags=f"seen-{i}")))
+        events.append((_pause(rng, 2), "orders/updated", later(events[-1][2], rng.choice((0, 5)), tags=f"seen-{i}")))
     return events
 
 
@@ -113,8 +118,8 @@ def _paid_in_parts(rng, new):
     open_cents = rng.randrange(1, cents)
     partly = later(body, 20, financial_status="partially_paid", payment_gateway_names=["manual"],
                    total_outstanding=f"{open_cents // 100}.{open_cents % 100:02d}")
-    return [(0, "orders/create", body), (rng.uniform(0, 4), "orders/updated", partly),
-            (rng.uniform(0, 6), "orders/paid", later(partly, 20, financial_status="paid"))]
+    return [(0, "orders/create", body), (_pause(rng, 4), "orders/updated", partly),
+            (_pause(rng, 6), "orders/paid", later(partly, 20, financial_status="paid"))]
 
 
 def _left_unpaid(rng, new):
@@ -126,7 +131,7 @@ def _cancelled(rng, new):
     gone = later(events[-1][2], rng.choice((0, 30)), cancelled_at="2026-11-01T11:00:00+00:00")
     if gone["financial_status"] == "pending":
         gone["financial_status"] = "voided"
-    return events + [(rng.uniform(0, 8), "orders/cancelled", gone), (0.01, "orders/updated", gone)]
+    return events + [(_pause(rng, 8), "orders/cancelled", gone), (0.01, "orders/updated", gone)]
 
 
 LIVES = ((_paid_at_once, 20), (_paid_later, 25), (_shipped, 15), (_edited, 12), (_paid_in_parts, 8),
