@@ -1,5 +1,6 @@
 #include "handlers/server.h"
 
+#include <arpa/inet.h>
 #include <civetweb.h>
 #include <errno.h>
 #include <netdb.h>
@@ -44,6 +45,11 @@
 
 /* Bytes of a header line and all header lines together, civetweb's buffer for each thread. */
 #define HEADER_BYTES "16384"
+
+/* Wrong tokens that one address may send before it is told to stop, until it has sent none for so
+ * many seconds. A right token is always taken: behind a proxy everybody has its address. */
+#define WRONG_TOKENS 20
+#define WRONG_TOKENS_S 900
 
 /* Read from the socket at a time; counted before it is read. */
 #define STEP_BYTES (64u << 10)
@@ -241,6 +247,54 @@ static bool read_target(struct exchange *x)
     return good;
 }
 
+/* Who sends wrong tokens. Of an IPv6 address its network: one party has all of it. */
+static struct str stranger(struct exchange *x)
+{
+    struct in6_addr address;
+    char text[INET6_ADDRSTRLEN] = "";
+
+    if (inet_pton(AF_INET6, x->ri->remote_addr, &address) != 1 || IN6_IS_ADDR_V4MAPPED(&address))
+        return str_of(x->ri->remote_addr);
+    memset(address.s6_addr + 8, 0, 8);
+    (void)inet_ntop(AF_INET6, &address, text, sizeof text);
+    return arena_str(&x->arena, str_of(text));
+}
+
+/* Whether too many wrong tokens have come from there, this one included. Without Redis: no. */
+static bool is_throttled(struct exchange *x)
+{
+    struct rds *r = x->s->env->redis ? rds_take(x->s->env->redis, REDIS_MS) : NULL;
+    struct str argv[2] = {stranger(x), STR("900000")};
+    struct rds_reply *reply = NULL;
+    int64_t count = 0;
+
+    _Static_assert(WRONG_TOKENS_S == 900, "argv has it in ms");
+    if (!r)
+        return false;
+    if (rds_script(r, "throttle", argv, 2, &reply, NULL) == ERR_OK)
+        count = rds_int(reply);
+    rds_free(reply);
+    rds_give(x->s->env->redis, r);
+    if (count == WRONG_TOKENS + 1)
+        log_warn("tokens_refused", "One address sends wrong API tokens again and again.",
+                 LOG_STR("address", argv[0]), LOG_INT("count", count));
+    return count > WRONG_TOKENS;
+}
+
+static void refuse_token(struct exchange *x, struct str given)
+{
+    if (given.n > 0 && is_throttled(x)) {
+        x->res.retry_after_s = WRONG_TOKENS_S;
+        srv_problem(&x->res, 429, "Too Many Requests",
+                    "Too many wrong tokens came from this address. Only a right one is taken.");
+        return;
+    }
+    x->res.extra = "WWW-Authenticate: Bearer realm=\"ledgerhook\"\r\n";
+    srv_problem(&x->res, 401, "Unauthorized",
+                "This call needs an API token, sent as \"Authorization: Bearer <token>\"; %s.",
+                given.p ? "the one sent is not known here" : "none was sent");
+}
+
 static bool permitted(struct exchange *x, const struct srv_route *route)
 {
     struct str given = srv_header(&x->req, "Authorization");
@@ -252,10 +306,7 @@ static bool permitted(struct exchange *x, const struct srv_route *route)
         token = srv_token_find(x->s->l.tokens, x->s->l.token_count,
                                str_trim((struct str){given.p + 7, given.n - 7}));
     if (!token) {
-        x->res.extra = "WWW-Authenticate: Bearer realm=\"ledgerhook\"\r\n";
-        srv_problem(&x->res, 401, "Unauthorized",
-                    "This call needs an API token, sent as \"Authorization: Bearer <token>\"; %s.",
-                    given.p ? "the one sent is not known here" : "none was sent");
+        refuse_token(x, given);
         return false;
     }
     if (token->role < route->role) {

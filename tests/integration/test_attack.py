@@ -151,6 +151,7 @@ def test_nothing_secret_is_logged_whatever_is_sent(target, api, store):
     f"Token {lib.ADMIN}", f"Bearer {lib.ADMIN},{lib.ADMIN}", f"Bearer \"{lib.ADMIN}\"", "Bearer " + "x" * 5000,
     "Bearer \xff\xfe", f"Bearer %{lib.ADMIN}", f"Negotiate, Bearer {lib.ADMIN}"])
 def test_a_malformed_authorization_is_401(target, header):
+    lib.forget_wrong_tokens(target)
     answer = ask(target.receiver.api_address, "GET /api/v1/stores HTTP/1.1", f"Authorization: {header}")
     assert answer == b"" or statuses(answer)[0] in (400, 401), answer[:200]
     assert lib.ADMIN.encode() not in answer
@@ -170,14 +171,34 @@ def test_a_token_elsewhere_than_in_its_header_is_no_token(target):
 
 def test_guessing_tokens_tells_nothing_but_no(target):
     """Near and far guesses, known names and unknown ones: the same answer to the byte."""
-    guesses = [lib.ADMIN[:-1] + "x", lib.SUPPORT[:-1] + "x", "x", "ada", lib.ADMIN[:10], "x" * 300]
-    answers = set()
-    for guess in guesses * 5:
-        _, _, body = lib.request(target.receiver.api_address, "GET", "/api/v1/stores",
-                                 headers={"Authorization": f"Bearer {guess}"})
-        answers.add(body)
+    lib.forget_wrong_tokens(target)
+    answers = {guess(target, token)[2] for token in GUESSES * 3}
     assert len(answers) == 1
     alive(target)
+
+
+GUESSES = [lib.ADMIN[:-1] + "x", lib.SUPPORT[:-1] + "x", "x", "ada", lib.ADMIN[:10], "x" * 300]
+
+
+def guess(target, token, method="GET", path="/api/v1/stores"):
+    return lib.request(target.receiver.api_address, method, path, headers={
+        "Authorization": f"Bearer {token}", "X-Forwarded-For": str(uuid.uuid4())})
+
+
+def test_an_address_that_goes_on_guessing_is_told_to_stop_and_the_right_token_is_still_taken(target):
+    lib.forget_wrong_tokens(target)
+    answers = [guess(target, token) for token in GUESSES * 5]
+    assert [status for status, _, _ in answers] == [401] * 20 + [429] * 10
+    assert len({body for _, _, body in answers[20:]}) == 1
+    assert answers[-1][1]["Retry-After"] == "900"
+    assert guess(target, lib.ADMIN)[0] == 200
+    assert guess(target, lib.SUPPORT, "PUT", "/api/v1/connections/x")[0] == 403
+    key = f"{lib.PREFIX}throttle:127.0.0.1"
+    assert 0 < target.redis.call("PTTL", key) <= 900000
+    assert len([line for line in target.receiver.log().splitlines() if "tokens_refused" in line]) == 1
+    assert lib.request(target.receiver.api_address, "GET", "/api/v1/stores")[0] == 401  # no token is no guess
+    lib.forget_wrong_tokens(target)
+    assert guess(target, "x")[0] == 401
 
 
 @pytest.mark.parametrize("path", [
