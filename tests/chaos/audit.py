@@ -184,11 +184,12 @@ class Audit:
                 self.problem(f"violation {violation}\n  " + "\n  ".join(json.dumps(c, default=str) for c in near[-40:]))
 
     def excuse(self, violation, calls):
-        """Why a violation was not of the worker's making, or None: the simulator still played a call
-        that it was told to delay, for a client that had given it up."""
+        """Why a violation was not of the worker's making, or None: the simulator still played calls
+        that it was told to delay, for clients that had given them up after 3/8 of a lease."""
         call = calls[violation["call"] - 1]
-        delayed = [c for c in calls if c["fault"] == "delay" and c["tenant"] == call["tenant"]
-                   and c["n"] < call["n"] and float(call["time"] - c["time"]) < 1.6 * self.plan.lease + 1]
-        if violation["kind"] == "limit_concurrent" and delayed:
-            return "a delayed call was still played"
+        given_up = [c for c in calls if c["tenant"] == call["tenant"] and c["fault"] == "delay"
+                    and float(call["time"] - c["time"]) > self.plan.lease * 3 / 8
+                    and (c["ended"] is None or c["ended"] > call["time"])]
+        if violation["kind"] == "limit_concurrent" and given_up:
+            return "a call that its client had given up was still played"
         return None

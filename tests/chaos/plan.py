@@ -182,10 +182,12 @@ def _fault(rng, shops, lease):
     args = {"method": method, "path": path, "count": rng.choice((1, 1, 1, 2)), "on": what}
     if rng.random() < 0.6:
         args["shop"] = rng.randrange(shops)
-    kind = rng.choice(("slow", "slow", "late", "429", "500", "500", "503", "reset_before", "reset_after", "malformed",
-                       "element", "element", "token", "expired"))
+    kind = rng.choice(("distant", "distant", "distant", "slow", "slow", "late", "429", "500", "500", "503",
+                       "reset_before", "reset_after", "malformed", "element", "element", "token", "expired"))
     when = rng.choice(("before", "after"))
-    if kind == "slow":  # longer than a call may take, shorter than the lease
+    if kind == "distant":  # as Xero really is: kills fall into calls
+        args.update(fault="delay", delay_ms=rng.randrange(100, 800), count=rng.randrange(5, 20))
+    elif kind == "slow":  # longer than a call may take, shorter than the lease
         args.update(fault="delay", when=when, delay_ms=int(rng.uniform(0.4, 0.9) * lease * 1000))
     elif kind == "late":  # longer than the lease: its answer comes when others have settled the call
         args.update(fault="delay", when="after", delay_ms=int(rng.uniform(1.1, 1.6) * lease * 1000))

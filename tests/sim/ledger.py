@@ -19,6 +19,7 @@ class Ledger:
             entry = {
                 "n": len(self._calls) + 1,
                 "time": round(self._clock.now(), 3),
+                "ended": None,
                 "tenant": None,
                 "client": None,
                 "idempotency_key": None,

@@ -78,6 +78,8 @@ class Simulator:
         except BaseException as error:
             call.entry["status"] = type(error).__name__.lower()
             raise
+        finally:
+            call.entry["ended"] = round(self.clock.now(), 3)
         call.entry["status"] = answer.status
         return answer
 
