@@ -194,7 +194,8 @@ const struct cat_row cat_rows[] = {
      .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
     {.id = "contact-number-taken",
      .pattern = "the contact number * is already assigned to another contact*|"
-                "another contact has this contact number*",
+                "another contact has this contact number*|"
+                "the contact could not be made: xero shows none with our mark and takes none",
      .cause = "The mark by which this program knows its contacts is on another contact in Xero, "
               "perhaps an archived or merged one.",
      .action = "Find that contact in Xero (archived ones too) and restore it or clear its contact "
@@ -423,19 +424,20 @@ const struct cat_row cat_rows[] = {
      .cause = "The organisation's Xero subscription has ended.",
      .action = "Renew it in Xero, then export again.",
      .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
-    {.id = "xero-unreachable",
-     .pattern = "*organisation is offline*|*organisation offline*|xero cannot be reached*|"
-                "xero does not answer look-ups*|no token for xero in time*",
-     .cause = "Xero could not be reached, or the organisation is offline there.",
-     .action = "Nothing to do: it is tried again by itself. If it lasts, look at status.xero.com.",
-     .fix_in = CAT_FIX_WAIT, .retry = CAT_RETRY_LATER},
     {.id = "xero-fault",
      .pattern = "*an error occurred in xero*|an error occurred",
      .cause = "Xero had a fault of its own and did not say whether the document was stored.",
      .action = "Nothing to do: Xero is asked first what it holds, then it is tried again. If it "
                "lasts, look at status.xero.com.",
      .fix_in = CAT_FIX_WAIT, .retry = CAT_LOOK_UP},
+    {.id = "xero-unreachable",
+     .pattern = "*organisation is offline*|*organisation offline*|xero cannot be reached*|"
+                "xero does not answer look-ups*|no token for xero in time*",
+     .cause = "Xero could not be reached, or the organisation is offline there.",
+     .action = "Nothing to do: it is tried again by itself. If it lasts, look at status.xero.com.",
+     .fix_in = CAT_FIX_WAIT, .retry = CAT_RETRY_LATER},
     {.id = "outcome-unknown",
+     .pattern = "xero did not say what became of a call",
      .cause = "Xero's answer was lost, so it is not known whether it acted.",
      .action = "Nothing to do: Xero is asked what it holds before anything is sent again.",
      .fix_in = CAT_FIX_WAIT, .retry = CAT_LOOK_UP},
@@ -453,7 +455,7 @@ const struct cat_row cat_rows[] = {
                "settings; then export again.",
      .fix_in = CAT_FIX_HERE, .retry = CAT_RETRY_NO},
     {.id = "request-too-large",
-     .pattern = "*request entity too large*|*payload too large*",
+     .pattern = "*request entity too large*|*payload too large*|xero answered with status 413*",
      .cause = "The order has too many lines for one call to Xero.",
      .action = "Enter this order by hand in Xero, then delete the failed export.",
      .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
@@ -476,7 +478,8 @@ const struct cat_row cat_rows[] = {
                "entered in Xero.",
      .fix_in = CAT_FIX_HERE, .retry = CAT_RETRY_NO},
     {.id = "internal-fault",
-     .pattern = "*postdatainvalidexception*|*queryparseexception*|*nodataprocessedexception*",
+     .pattern = "*postdatainvalidexception*|*queryparseexception*|*nodataprocessedexception*|"
+                "no data has been processed for this endpoint*",
      .cause = "The export met a fault of this program.",
      .action = "Report it with the order's name and the text; the order can be entered by hand in "
                "Xero.",
