@@ -223,10 +223,11 @@ struct str xero_token_event(const char *access_token, struct arena *arena)
     struct js_doc doc = {0};
 
     (void)str_split(&rest, '.');
-    for (struct str claims = rest.p ? str_split(&rest, '.') : rest; claims.n > 0;
-         claims.p++, claims.n--)
-        buf_addc(&base64, *claims.p == '-' ? '+' : *claims.p == '_' ? '/' : *claims.p);
-    while (base64.n % 4 != 0)
+    struct str claims = rest.p ? str_split(&rest, '.') : rest;
+
+    for (size_t i = 0; i < claims.n; i++)
+        buf_addc(&base64, claims.p[i] == '-' ? '+' : claims.p[i] == '_' ? '/' : claims.p[i]);
+    while (base64.n % 4 != 0 && !base64.failed)
         buf_addc(&base64, '=');
     if (buf_check(&base64) == ERR_OK &&
         cry_base64_decode(buf_str(&base64), &json, NULL) == ERR_OK &&
