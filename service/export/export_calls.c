@@ -287,7 +287,8 @@ static struct element *missing_payments(struct work *w, bool doubted, size_t *n)
 }
 
 /* An order that was failed while a call's outcome was not known may have payments of which nothing
- * is recorded, and nothing in Xero keeps a payment from being made twice: look before any is made. */
+ * is recorded, and nothing in Xero keeps a payment from being made twice: so look before any is
+ * made. */
 static enum work_next adopt_doubted_payments(struct work *w)
 {
     size_t n = 0;

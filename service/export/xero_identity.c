@@ -225,7 +225,7 @@ struct str xero_token_event(const char *access_token, struct arena *arena)
     (void)str_split(&rest, '.');
     struct str claims = rest.p ? str_split(&rest, '.') : rest;
 
-    for (size_t i = 0; i < claims.n; i++)
+    for (size_t i = 0; claims.p && i < claims.n; i++)
         buf_addc(&base64, claims.p[i] == '-' ? '+' : claims.p[i] == '_' ? '/' : claims.p[i]);
     while (base64.n % 4 != 0 && !base64.failed)
         buf_addc(&base64, '=');
