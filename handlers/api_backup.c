@@ -104,7 +104,7 @@ static enum err check_store(struct restore *r, size_t i, const struct js_value *
     struct restored *s = &r->stores[i];
     struct arena *arena = r->req->arena;
     struct opt_errors errors = {0};
-    struct opt_store options;
+    struct opt_store options = {0};
     struct str platform = STR(""), id = STR("");
     enum err e = ERR_OK;
 
@@ -137,6 +137,7 @@ static enum err check_store(struct restore *r, size_t i, const struct js_value *
                                         .added_day = s->before->added_day,
                                         .who = r->req->who};
     s->write.document = buf_str(&s->document);
+    s->write.prefix = options.invoice.prefix;
     return ERR_OK;
 }
 

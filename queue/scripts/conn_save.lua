@@ -27,7 +27,12 @@ local given, secret = ARGV[6] == '1', ARGV[7] == '1'
 if not given then client = old_client end
 if secret and client == '' then return { 'no_client' } end
 if given and not secret and client ~= '' and client ~= old_client then return { 'no_secret' } end
-if client == '' then grant = '' elseif secret then grant = 'c-' .. C end
+-- Another client is another grant, so that nobody uses the old one's token while a worker is told.
+if client == '' then
+  grant = ''
+elseif secret and (grant == '' or client ~= old_client) then
+  grant = 'c-' .. C .. '-' .. change:sub(1, 8)
+end
 
 if moves then forget_tenant(C) end
 local now_status = (not status or status == 'uninstalled') and 'active' or status

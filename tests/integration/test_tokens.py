@@ -165,7 +165,8 @@ def test_a_consent_for_several_organisations_is_one_set_of_tokens(consents):
             "tenant": tenant, "grant": "authorization_code", **(client if name == names[0] else {})})
     call = consents.redis.call
     # the second one has the first one's client
-    call("HSET", f"{lib.PREFIX}conn:{names[1]}", "grant", f"c-{names[0]}", "client_id", app)
+    first = call("HGET", f"{lib.PREFIX}conn:{names[0]}", "grant")
+    call("HSET", f"{lib.PREFIX}conn:{names[1]}", "grant", first, "client_id", app)
     task_of(consents, come_back(consents, consent(consents, names[0]))[1])
     grants = [call("HGET", f"{lib.PREFIX}conn:{name}", "consent") for name in names]
     assert grants[0] == grants[1] and grants[0]

@@ -744,12 +744,30 @@ static void test_a_connection_changes_its_organisation_only_when_told_to(void **
     assert_int_equal(set_conn_save(r, &keys, &w, &created, &info), ERR_RANGE);
 }
 
+/* Whether acme has this client and, unless NULL, this grant. */
+static void expect_client(const char *client_id, const char *grant)
+{
+    struct set_conn c = conn("acme");
+
+    assert_string_equal(c.client_id, client_id);
+    if (grant)
+        assert_string_equal(c.grant, grant);
+}
+
+static void acme_grant(char out[80])
+{
+    struct set_conn c = conn("acme");
+
+    snprintf(out, 80, "%s", c.grant);
+}
+
 static void test_a_client_secret_goes_sealed_to_a_worker(void **state)
 {
     struct errinfo info = {0};
     struct tsk_task task;
     struct js_doc doc = {0};
     struct buf plain = BUF_CAP(256);
+    char grant[80], context[128];
     struct str text;
 
     (void)state;
@@ -765,8 +783,10 @@ static void test_a_client_secret_goes_sealed_to_a_worker(void **state)
     assert_int_equal(tsk_lease(r, 60000, &task, &info), ERR_NOT_FOUND);
     w.client_secret = STR("very-secret");
     assert_int_equal(set_conn_save(r, &keys, &w, NULL, &info), ERR_OK);
-    assert_string_equal(conn("acme").grant, "c-acme");
-    assert_string_equal(conn("acme").client_id, "client-1");
+    acme_grant(grant);
+    snprintf(context, sizeof context, "task/client/%s", grant);
+    assert_true(str_starts(str_of(grant), STR("c-acme-")));
+    expect_client("client-1", grant);
 
     assert_int_equal(tsk_lease(r, 60000, &task, &info), ERR_OK);
     assert_string_equal(task.kind, "client");
@@ -774,11 +794,11 @@ static void test_a_client_secret_goes_sealed_to_a_worker(void **state)
     assert_true(js_string(js_get(doc.root, "connection"), &text));
     assert_text(text, "acme");
     assert_true(js_string(js_get(doc.root, "grant"), &text));
-    assert_text(text, "c-acme");
+    assert_text(text, grant);
     assert_true(js_string(js_get(doc.root, "client_id"), &text));
     assert_text(text, "client-1");
     assert_true(js_string(js_get(doc.root, "secret"), &text));
-    assert_int_equal(cry_open(&keys, text, STR("task/client/c-acme"), &plain, &info), ERR_OK);
+    assert_int_equal(cry_open(&keys, text, str_of(context), &plain, &info), ERR_OK);
     assert_text(buf_str(&plain), "very-secret");
     buf_free_secret(&plain);
     js_free(&doc);
@@ -788,17 +808,21 @@ static void test_a_client_secret_goes_sealed_to_a_worker(void **state)
     w.client_id = NULL;
     w.client_secret = (struct str){NULL, 0};
     assert_int_equal(set_conn_save(r, &keys, &w, NULL, &info), ERR_OK);
-    assert_string_equal(conn("acme").grant, "c-acme");
+    expect_client("client-1", grant);
     w.client_secret = STR("another");
     assert_int_equal(set_conn_save(r, &keys, &w, NULL, &info), ERR_OK);
+    expect_client("client-1", grant);
     assert_int_equal(tsk_lease(r, 60000, &task, &info), ERR_OK);
     assert_non_null(memmem(task.input.p, task.input.n, "\"client-1\"", 10));
     tsk_free(&task);
+    w.client_id = "client-2"; /* nobody may use the old client's token for it */
+    assert_int_equal(set_conn_save(r, &keys, &w, NULL, &info), ERR_OK);
+    acme_grant(context);
+    assert_string_not_equal(context, grant);
     w.client_id = "";
     w.client_secret = (struct str){NULL, 0};
     assert_int_equal(set_conn_save(r, &keys, &w, NULL, &info), ERR_OK);
-    assert_string_equal(conn("acme").grant, "");
-    assert_string_equal(conn("acme").client_id, "");
+    expect_client("", "");
 }
 
 static void test_connection_names(void **state)
