@@ -1,6 +1,7 @@
 #include "handlers/handlers.h"
 
 #include "queue/jobs.h"
+#include "queue/trail.h"
 #include "service/base/json.h"
 #include "service/base/log.h"
 #include "service/base/metrics.h"
@@ -10,6 +11,9 @@
 #define SETTINGS_TRIES 3
 
 #define RETRY_S 2
+
+/* Orders that the log names of one customer's request. */
+#define REQUESTED 100
 
 /* One log line an hour a store for failed signatures. Stores share a slot when their hashes agree:
  * then the line of one stands for both. */
@@ -207,13 +211,32 @@ static void write_inputs(const struct hook *h, const struct order *o, struct buf
     buf_free(&object);
 }
 
+/* One try, with the store as it is known now. */
+static enum err store(struct hook *h, struct job_event *e, const struct order *o,
+                      enum job_result *result, enum cat_reason *reason)
+{
+    struct buf inputs = BUF_CAP(4096);
+    enum err x = ERR_OK;
+
+    e->store_key = h->store->key;
+    e->store_version = h->store->version;
+    e->connection = h->store->connection;
+    if (h->topic == SHP_ORDERS_DELETE)
+        return job_delete(h->req->redis, e, result, reason, &h->info);
+    write_inputs(h, o, &inputs);
+    e->inputs = buf_str(&inputs);
+    decide(&h->store->options.rules, o ? &o->state : NULL, e);
+    x = job_ingest(h->req->redis, e, result, reason, &h->info);
+    buf_free(&inputs);
+    return x;
+}
+
 /* Stores E; with a store whose settings have moved on it verifies and decides again. O is NULL for
  * a record without its order. */
 static void ingest(struct hook *h, struct job_event *e, const struct order *o)
 {
     enum job_result result = JOB_STALE_SETTINGS;
     enum cat_reason reason = CAT_REASON_COUNT;
-    struct buf inputs = BUF_CAP(4096);
 
     for (int try = 0; try < SETTINGS_TRIES && result == JOB_STALE_SETTINGS; try++) {
         struct set_store *fresh = NULL;
@@ -229,18 +252,11 @@ static void ingest(struct hook *h, struct job_event *e, const struct order *o)
             if (x != ERR_OK)
                 refuse_store(h, x);
             if (x != ERR_OK || !verify(h))
-                goto out;
+                return;
         }
-        buf_reset(&inputs);
-        write_inputs(h, o, &inputs);
-        e->inputs = buf_str(&inputs);
-        e->store_key = h->store->key;
-        e->store_version = h->store->version;
-        e->connection = h->store->connection;
-        decide(&h->store->options.rules, o ? &o->state : NULL, e);
-        if (job_ingest(h->req->redis, e, &result, &reason, &h->info) != ERR_OK) {
+        if (store(h, e, o, &result, &reason) != ERR_OK) {
             unavailable(h);
-            goto out;
+            return;
         }
     }
     if (result == JOB_NO_STORE) {
@@ -254,8 +270,6 @@ static void ingest(struct hook *h, struct job_event *e, const struct order *o)
         answer(h, job_result_text(result == JOB_KEPT ? JOB_SKIPPED : result),
                str_of(cat_reason_code(reason)));
     }
-out:
-    buf_free(&inputs);
 }
 
 /* The members that every event has. False after answering. */
@@ -332,6 +346,49 @@ static void take_record(struct hook *h, enum rul_event event, const char *kind)
     ingest(h, &e, NULL);
 }
 
+static void take_deletion(struct hook *h)
+{
+    char key[LIM_ORDER_KEY + 1];
+    struct job_event e;
+
+    if (begin_event(h, &e, key))
+        ingest(h, &e, NULL);
+}
+
+/* ---- notices about the shop or a customer ---- */
+
+/* Tells people of it in the connection's log. */
+static void take_notice(struct hook *h, const char *level, const char *event, struct str message)
+{
+    log_info(event, NULL, LOG_Z("store", h->store->key), LOG_Z("topic", shp_topic_text(h->topic)));
+    if (trl_note(h->req->redis, h->store->connection, level, h->store->key, event, message,
+                 &h->info) == ERR_OK)
+        answer(h, "ignored", STR("logged"));
+    else
+        unavailable(h);
+}
+
+/* Names the orders, not the customer. */
+static void take_data_request(struct hook *h)
+{
+    struct str ids[REQUESTED];
+    struct buf text = BUF_CAP(4096);
+    size_t n = shp_orders_requested(h->doc.root, ids, REQUESTED);
+
+    buf_addz(&text,
+             "The shop passes on a customer's request for their data. Stored here is only what "
+             "the shop sent of these orders: ");
+    for (size_t i = 0; i < n && i < REQUESTED; i++)
+        buf_printf(&text, "%s%.*s", i > 0 ? ", " : "", STR_FMT(ids[i]));
+    if (n == 0)
+        buf_addz(&text, "none");
+    if (n > REQUESTED)
+        buf_printf(&text, " and %zu more", n - REQUESTED);
+    buf_addc(&text, '.');
+    take_notice(h, "info", "data_requested", buf_str(&text));
+    buf_free(&text);
+}
+
 static void take_topic(struct hook *h)
 {
     enum rul_event event = RUL_EVENT_COUNT;
@@ -347,8 +404,17 @@ static void take_topic(struct hook *h)
     case SHP_TRANSACTIONS_CREATE:
         take_record(h, RUL_TRANSACTION, "txn");
         return;
+    case SHP_ORDERS_DELETE:
+        take_deletion(h);
+        return;
     case SHP_APP_UNINSTALLED:
+        take_notice(h, "error", "shop_uninstalled",
+                    STR("The shop has uninstalled the app: it sends no more orders. Those it has "
+                        "sent are still exported."));
+        return;
     case SHP_CUSTOMERS_DATA_REQUEST:
+        take_data_request(h);
+        return;
     case SHP_CUSTOMERS_REDACT:
     case SHP_SHOP_REDACT:
         log_info("shop_notice", "The shop sent a notice that this version does not act on.",

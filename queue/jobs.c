@@ -174,10 +174,10 @@ static struct str failure_text(const struct job_failure *f, struct arena *arena)
 
 /* ---- ingest ---- */
 
-static const char *const result_texts[] = {"queued",    "skipped",        "held",
-                                           "duplicate", "stale_event",    "unusable",
-                                           "kept",      "stale_settings", "no_store"};
-_Static_assert(sizeof result_texts / sizeof result_texts[0] == JOB_NO_STORE + 1, "a text a result");
+static const char *const result_texts[] = {"queued",      "skipped",  "held", "duplicate",
+                                           "stale_event", "unusable", "kept", "stale_settings",
+                                           "no_store",    "ignored"};
+_Static_assert(sizeof result_texts / sizeof result_texts[0] == JOB_IGNORED + 1, "a text a result");
 
 const char *job_result_text(enum job_result r)
 {
@@ -195,6 +195,16 @@ static bool find_result(struct str text, enum job_result *out)
     return false;
 }
 
+static enum err read_result(const struct rds_reply *reply, enum job_result *result,
+                            enum cat_reason *reason, struct errinfo *info)
+{
+    struct str word = rds_text(rds_at(reply, 0));
+    if (!find_result(word, result))
+        return err_set(info, ERR_INTERNAL, "The script answered \"%.*s\".", STR_FMT(word));
+    *reason = cat_reason_find(rds_text(rds_at(reply, 1)));
+    return ERR_OK;
+}
+
 struct rul_history job_history(int i)
 {
     return (struct rul_history){.in_xero = i >= 2, .stamp = i % 2 == 1};
@@ -207,19 +217,21 @@ static void add_decision(struct rds_args *a, struct rul_decision d)
     rds_argz(a, arena_printf(a->arena, "%c%s", letter, cat_reason_code(d.reason)));
 }
 
-static void add_event(struct rds_args *a, const struct job_event *e, struct str packed)
+/* Eight bytes that stand for DELIVERY; "" for none. */
+static void add_delivery(struct rds_args *a, struct str delivery)
 {
     uint8_t hash[CRY_HASH];
+    cry_sha256(delivery, hash);
+    rds_arg(a, arena_str(a->arena, (struct str){(const char *)hash, delivery.n > 0 ? 8 : 0}));
+}
+
+static void add_event(struct rds_args *a, const struct job_event *e, struct str packed)
+{
     rds_argz(a, e->order_key);
     rds_argz(a, e->store_key);
     rds_argi(a, e->store_version);
     rds_argz(a, e->connection);
-    if (e->delivery.n > 0) {
-        cry_sha256(e->delivery, hash);
-        rds_arg(a, arena_str(a->arena, (struct str){(const char *)hash, 8}));
-    } else {
-        rds_argz(a, "");
-    }
+    add_delivery(a, e->delivery);
     rds_argz(a, rul_event_text(e->event));
     rds_argz(a, e->stamp);
     rds_argz(a, e->part);
@@ -258,15 +270,48 @@ enum err job_ingest(struct rds *r, const struct job_event *e, enum job_result *r
                     "some of those that wait have been exported.");
         goto out;
     }
-    if (!find_result(rds_text(rds_at(reply, 0)), result)) {
-        x = err_set(info, ERR_INTERNAL, "ingest answered \"%.*s\".",
-                    STR_FMT(rds_text(rds_at(reply, 0))));
-        goto out;
-    }
-    *reason = cat_reason_find(rds_text(rds_at(reply, 1)));
+    x = read_result(reply, result, reason, info);
 out:
     rds_free(reply);
     buf_free(&packed);
+    arena_free(&arena);
+    return x;
+}
+
+enum err job_delete(struct rds *r, const struct job_event *e, enum job_result *result,
+                    enum cat_reason *reason, struct errinfo *info)
+{
+    struct str sentence = STR("The order was deleted in the shop."), platform, store;
+    struct job_failure row = {.failed_export = "Sales invoice",
+                              .errors = &sentence,
+                              .catalogue = (const char *const[]){"deleted-in-shop"},
+                              .error_count = 1};
+    struct arena arena = {0};
+    struct rds_reply *name = NULL, *reply = NULL;
+    struct rds_args a;
+    struct str key = str_of(arena_printf(&arena, RDS_PREFIX "order:%s", e->order_key));
+    enum err x = rds_call(r, (struct str[]){STR("HGET"), key, STR("name")}, 3, &name, info);
+    if (x != ERR_OK)
+        goto out;
+    row.exported_item = rds_text(name);
+    if (row.exported_item.n == 0 &&
+        !job_order_key_split(str_of(e->order_key), &platform, &store, &row.exported_item))
+        row.exported_item = str_of(e->order_key);
+    rds_args_init(&a, &arena);
+    rds_argz(&a, e->order_key);
+    rds_argz(&a, e->store_key);
+    rds_argi(&a, e->store_version);
+    add_delivery(&a, e->delivery);
+    rds_arg(&a, failure_text(&row, &arena));
+    rds_argz(&a, row.catalogue[0]);
+    x = rds_script(r, "delete", a.v, a.n, &reply, info);
+    if (x == ERR_OK && str_eq(rds_text(rds_at(reply, 0)), STR("leased")))
+        x = err_set(info, ERR_CONFLICT, "The order is being exported at this moment.");
+    else if (x == ERR_OK)
+        x = read_result(reply, result, reason, info);
+out:
+    rds_free(name);
+    rds_free(reply);
     arena_free(&arena);
     return x;
 }

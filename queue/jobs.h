@@ -19,6 +19,7 @@
  *   ff      when it first failed            fg      its group on the failed list
  *   wh      hash of what failed             dis     hash of what was dismissed
  *   inx     tenant that holds its invoice      wt      since when it waits, ms
+ *   gone    1: deleted in the shop
  *   doubt   1: a call's outcome was never learnt: look before anything is sent
  *   pend    1: stored data that no decision to export has covered yet
  *   doc:<d> a document in Xero as JSON: doc:invoice, doc:pay:<mark>
@@ -58,7 +59,8 @@ enum job_result {
     JOB_UNUSABLE,       /* parked on the failed list */
     JOB_KEPT,           /* a refund or payment record, kept for its order */
     JOB_STALE_SETTINGS, /* the store's version moved on: reload, verify and decide again */
-    JOB_NO_STORE        /* the store is gone */
+    JOB_NO_STORE,       /* the store is gone */
+    JOB_IGNORED         /* what was deleted was never seen */
 };
 /* "queued", ...: as the webhook's answer says it. */
 const char *job_result_text(enum job_result r);
@@ -88,6 +90,12 @@ struct job_event {
 /* Takes one event: dedupe, snapshot, stamp, revision, decision by history, trail, queue; atomic and
  * durable when it returns. REASON gets the picked decision's code. May be repeated. */
 enum err job_ingest(struct rds *r, const struct job_event *e, enum job_result *result,
+                    enum cat_reason *reason, struct errinfo *info) MUST_CHECK;
+
+/* The order of E (key, store and its version, delivery; the rest does not count) was deleted in the
+ * shop: out of the queue, or, if it is in Xero, onto the failed list. No later event exports it.
+ * ERR_CONFLICT: it is being exported at this moment; try again. May be repeated. */
+enum err job_delete(struct rds *r, const struct job_event *e, enum job_result *result,
                     enum cat_reason *reason, struct errinfo *info) MUST_CHECK;
 
 /* ---- out ---- */

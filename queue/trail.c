@@ -482,3 +482,15 @@ enum err trl_failed_count(struct rds *r, struct str connection, int64_t *count,
     arena_free(&arena);
     return e;
 }
+
+enum err trl_note(struct rds *r, const char *connection, const char *level, const char *store_key,
+                  const char *event, struct str message, struct errinfo *info)
+{
+    struct str argv[] = {str_of(connection), str_of(level), str_of(store_key), str_of(event),
+                         message};
+    struct rds_reply *reply = NULL;
+    enum err e = rds_script(r, "note", argv, 5, &reply, info);
+
+    rds_free(reply);
+    return e;
+}

@@ -50,9 +50,11 @@ if newer then redis.call('HSET', key, 'snap', stamp) end
 local conn = redis.call('HMGET', P .. 'conn:' .. C, 'status', 'tenant')
 local in_xero = st == 'leased' or o[9] or (o[6] and o[6] == conn[2])
 local decision = ARGV[11 + (in_xero and 2 or 0) + (on == '1' and 1 or 0)]
+local gone = redis.call('HEXISTS', key, 'gone') == 1
+if gone then decision = 'Sdeleted_in_shop' end
 if conn[1] == 'uninstalled' then decision = 'Sxero_uninstalled' end
 local action, reason = decision:sub(1, 1), decision:sub(2)
-local unusable = ARGV[19] ~= '' and not older and conn[1] ~= 'uninstalled' and (on == '1' or in_xero)
+local unusable = ARGV[19] ~= '' and not older and not gone and conn[1] ~= 'uninstalled' and (on == '1' or in_xero)
 if unusable then action, reason = 'E', 'unusable' end
 
 -- Exports, or says why there is nothing to do: what is stored has been exported, or has failed, and

@@ -2,149 +2,7 @@
 
 #include <stdio.h>
 
-/* ---- topics ---- */
-
-/* RUL_EVENT_COUNT stands for: no order in the body, no event of the rules. */
-static const struct {
-    const char *text;
-    enum rul_event event;
-} topics[] = {
-    [SHP_ORDERS_CREATE] = {"orders/create", RUL_CREATED},
-    [SHP_ORDERS_PAID] = {"orders/paid", RUL_PAID},
-    [SHP_ORDERS_UPDATED] = {"orders/updated", RUL_UPDATED},
-    [SHP_ORDERS_PARTIALLY_FULFILLED] = {"orders/partially_fulfilled", RUL_PARTIALLY_FULFILLED},
-    [SHP_ORDERS_FULFILLED] = {"orders/fulfilled", RUL_FULFILLED},
-    [SHP_ORDERS_CANCELLED] = {"orders/cancelled", RUL_CANCELLED},
-    [SHP_ORDERS_EDITED] = {"orders/edited", RUL_EVENT_COUNT},
-    [SHP_ORDERS_DELETE] = {"orders/delete", RUL_EVENT_COUNT},
-    [SHP_REFUNDS_CREATE] = {"refunds/create", RUL_EVENT_COUNT},
-    [SHP_TRANSACTIONS_CREATE] = {"order_transactions/create", RUL_EVENT_COUNT},
-    [SHP_APP_UNINSTALLED] = {"app/uninstalled", RUL_EVENT_COUNT},
-    [SHP_CUSTOMERS_DATA_REQUEST] = {"customers/data_request", RUL_EVENT_COUNT},
-    [SHP_CUSTOMERS_REDACT] = {"customers/redact", RUL_EVENT_COUNT},
-    [SHP_SHOP_REDACT] = {"shop/redact", RUL_EVENT_COUNT},
-    [SHP_OTHER] = {"other", RUL_EVENT_COUNT},
-};
-
-enum shp_topic shp_topic(struct str text)
-{
-    for (int t = 0; t < SHP_OTHER; t++) {
-        if (str_eq(text, str_of(topics[t].text)))
-            return (enum shp_topic)t;
-    }
-    return SHP_OTHER;
-}
-
-const char *shp_topic_text(enum shp_topic t)
-{
-    return topics[(unsigned)t < SHP_OTHER ? t : SHP_OTHER].text;
-}
-
-bool shp_topic_is_order(enum shp_topic t, enum rul_event *event)
-{
-    if ((unsigned)t >= SHP_OTHER || topics[t].event == RUL_EVENT_COUNT)
-        return false;
-    *event = topics[t].event;
-    return true;
-}
-
-bool shp_shop(struct str header, char out[LIM_STORE_ID + 1])
-{
-    out[0] = '\0';
-    if (header.n == 0 || header.n > LIM_STORE_ID)
-        return false;
-    for (size_t i = 0; i < header.n; i++) {
-        char c = header.p[i];
-
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-              (i > 0 && (c == '.' || c == '-')))) {
-            out[0] = '\0';
-            return false;
-        }
-        out[i] = c;
-    }
-    out[header.n] = '\0';
-    return true;
-}
-
-/* ---- does a body belong to its topic ---- */
-
-static bool has(const struct js_value *v, const char *key)
-{
-    return js_type(js_get(v, key)) != JS_ABSENT;
-}
-
-/* An id: a positive integer. Its digits are the text that names it everywhere. */
-static bool read_id(const struct js_value *v, struct str *id)
-{
-    int64_t number;
-
-    return js_int64(v, &number) && number > 0 && js_text(v, id) && id->p[0] != '0';
-}
-
-static bool has_id(const struct js_value *v, const char *key)
-{
-    struct str id;
-
-    return read_id(js_get(v, key), &id);
-}
-
-bool shp_body_fits(enum shp_topic t, const struct js_value *root)
-{
-    enum rul_event event;
-
-    if (js_type(root) != JS_OBJECT)
-        return false;
-    if (shp_topic_is_order(t, &event))
-        return has_id(root, "id") && !has(root, "order_id") &&
-               (has(root, "line_items") || has(root, "total_price") ||
-                has(root, "financial_status"));
-    switch (t) {
-    case SHP_ORDERS_EDITED:
-        return has_id(js_get(root, "order_edit"), "id") &&
-               has_id(js_get(root, "order_edit"), "order_id");
-    case SHP_ORDERS_DELETE:
-        return has_id(root, "id") && !has(root, "order_id") && !has(root, "myshopify_domain");
-    case SHP_REFUNDS_CREATE:
-        return has_id(root, "id") && has_id(root, "order_id") && !has(root, "kind") &&
-               (has(root, "refund_line_items") || has(root, "transactions"));
-    case SHP_TRANSACTIONS_CREATE:
-        return has_id(root, "id") && has_id(root, "order_id") && has(root, "kind") &&
-               has(root, "amount");
-    case SHP_APP_UNINSTALLED:
-        return has_id(root, "id") && !has(root, "order_id") && !has(root, "line_items") &&
-               (has(root, "myshopify_domain") || has(root, "domain"));
-    case SHP_CUSTOMERS_DATA_REQUEST:
-        return has_id(root, "shop_id") && has(root, "customer") && !has(root, "orders_to_redact");
-    case SHP_CUSTOMERS_REDACT:
-        return has_id(root, "shop_id") && has(root, "customer") && !has(root, "data_request") &&
-               !has(root, "orders_requested");
-    case SHP_SHOP_REDACT:
-        return has_id(root, "shop_id") && !has(root, "customer");
-    default:
-        return true;
-    }
-}
-
-bool shp_order_id(enum shp_topic t, const struct js_value *root, struct str *id)
-{
-    enum rul_event event;
-
-    if (shp_topic_is_order(t, &event) || t == SHP_ORDERS_DELETE)
-        return read_id(js_get(root, "id"), id);
-    if (t == SHP_ORDERS_EDITED)
-        return read_id(js_path(root, "order_edit.order_id"), id);
-    if (t == SHP_REFUNDS_CREATE || t == SHP_TRANSACTIONS_CREATE)
-        return read_id(js_get(root, "order_id"), id);
-    return false;
-}
-
-bool shp_record_id(const struct js_value *root, struct str *id)
-{
-    return read_id(js_get(root, "id"), id);
-}
+#include "service/sync/shopify_parts.h"
 
 /* ---- reading values ---- */
 
@@ -200,7 +58,7 @@ static struct str read_part_id(struct reader *r, const struct js_value *v, const
 {
     struct str id;
 
-    return read_id(js_get(v, key), &id) ? arena_str(r->arena, id) : none;
+    return shp_read_id(js_get(v, key), &id) ? arena_str(r->arena, id) : none;
 }
 
 /* A time as it was written; "" for anything that is none. */
@@ -405,7 +263,8 @@ static enum err read_line(struct reader *r, const struct js_value *v, enum ord_l
     enum err e;
 
     line->kind = kind;
-    if (has(v, "tip_payment_gateway")) /* the key alone marks a tip; its value may be null */
+    if (js_type(js_get(v, "tip_payment_gateway")) !=
+        JS_ABSENT) /* the key alone marks a tip; its value may be null */
         line->kind = ORD_TIP;
     else if (js_true(js_get(v, "gift_card")))
         line->kind = ORD_GIFT_CARD;
@@ -487,7 +346,7 @@ static void remove_lines(struct reader *r, const struct js_value *refund_lines)
         struct str id;
         int64_t quantity;
 
-        if (!read_id(js_get(v, "line_item_id"), &id) ||
+        if (!shp_read_id(js_get(v, "line_item_id"), &id) ||
             !js_int64(js_get(v, "quantity"), &quantity) || quantity <= 0)
             continue;
         for (size_t k = 0; k < r->o->line_count; k++) {
@@ -842,7 +701,7 @@ enum err shp_add_refund(const struct js_value *root, struct arena *arena, struct
     struct str id;
     enum err e;
 
-    if (!read_id(js_get(root, "id"), &id))
+    if (!shp_read_id(js_get(root, "id"), &id))
         return err_set(info, ERR_MISSING, "The refund has no id.");
     for (size_t i = 0; i < o->refund_count; i++) {
         if (str_eq(o->refunds[i].id, id))
@@ -876,7 +735,7 @@ enum err shp_add_transaction(const struct js_value *root, struct arena *arena, s
     struct str id;
     enum err e;
 
-    if (!read_id(js_get(root, "id"), &id))
+    if (!shp_read_id(js_get(root, "id"), &id))
         return err_set(info, ERR_MISSING, "The transaction has no id.");
     if (!is_payment(root))
         return ERR_OK;

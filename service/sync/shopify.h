@@ -45,6 +45,10 @@ bool shp_order_id(enum shp_topic t, const struct js_value *root, struct str *id)
 /* The id of a refund or transaction body itself. */
 bool shp_record_id(const struct js_value *root, struct str *id) MUST_CHECK;
 
+/* The orders that a customer's data is asked for of: the ids of the first MAX into IDS, borrowed.
+ * Returns how many there are. */
+size_t shp_orders_requested(const struct js_value *root, struct str *ids, size_t max);
+
 /* Reads a whole order. STORE is copied. On ERR_MISSING, ERR_TYPE, ERR_RANGE, ERR_OVERFLOW or
  * ERR_TOO_BIG the order lacks what an invoice needs: INFO names the field; `id`, `name` (the id if
  * it has none), platform and store are still filled in. Unknown fields are ignored, absent ones

@@ -201,6 +201,90 @@ def test_records_of_refunds_and_payments_are_kept_beside_their_order(shop):
     assert set(parts) == {"order", "txn:71", "refund:72"}
 
 
+# ---- deletions and notices ----
+
+def notes(s, event):
+    """The lines of EVENT in the connection's log: level and message."""
+    rows = s.stack.redis.call("XRANGE", f"{lib.PREFIX}log:{s.connection}", "-", "+")
+    lines = [{f[i].decode(): f[i + 1].decode() for i in range(0, len(f), 2)} for _, f in rows]
+    return [(line["level"], line["message"]) for line in lines if line["event"] == event]
+
+
+def test_an_order_that_is_deleted_in_the_shop_is_withdrawn_and_no_later_event_brings_it_back(shop):
+    s, o = shop(), order("paid")
+    assert s.send("orders/paid", o)[1]["result"] == "queued"
+    gone = {"result": "skipped", "reason": "deleted_in_shop"}
+    assert s.send("orders/delete", {"id": o["id"]}, webhook_id="d-1") == (200, gone)
+    record = s.record(o["id"])
+    assert (record["st"], record["reason"]) == ("skipped", "deleted_in_shop")
+    assert s.stack.redis.call("ZCARD", f"{lib.PREFIX}ready:{s.connection}") == 0
+    assert s.send("orders/delete", {"id": o["id"]}, webhook_id="d-1")[1]["result"] == "duplicate"
+    assert s.send("orders/delete", {"id": o["id"]})[1] == gone
+    assert s.send("orders/updated", later(o))[1] == gone
+    assert s.send("orders/paid", o)[1]["result"] in ("skipped", "stale_event")
+    assert s.record(o["id"])["st"] == "skipped" and s.failed() == []
+    assert [level for level, _ in notes(s, "deleted_in_shop")] == ["info"]
+    status, shown = s.stack.receiver.api("GET", f"/orders/{s.key(o['id'])}", token=lib.SUPPORT)
+    assert status == 200 and "deleted in the shop" in json.dumps(shown)
+
+
+def test_a_failed_order_that_is_deleted_in_the_shop_leaves_the_list(shop):
+    s, o = shop(), order("paid")
+    o["currency"] = None
+    assert s.send("orders/paid", o)[1]["result"] == "unusable" and len(s.failed()) == 1
+    assert s.send("orders/delete", {"id": o["id"]})[1]["reason"] == "deleted_in_shop"
+    assert s.failed() == []
+    assert s.send("orders/updated", later(o))[1]["reason"] == "deleted_in_shop"
+    assert s.failed() == []
+
+
+def test_a_deletion_of_what_was_never_seen_and_of_a_whole_order_does_nothing(shop):
+    s, o = shop(), order("paid")
+    assert s.send("orders/delete", {"id": o["id"]})[1]["result"] == "ignored"
+    assert s.record(o["id"]) == {}
+    s.send("orders/paid", o)
+    assert s.send("orders/delete", o)[0] == 400  # the signature says nothing of the topic
+    assert s.record(o["id"])["st"] == "waiting"
+
+
+def test_an_order_in_xero_that_is_deleted_in_the_shop_is_a_failed_row_and_nothing_is_voided(stack):
+    s, o = lib.Shop(stack), order("paid")
+    s.send("orders/paid", o)
+    s.wait_done(o["id"])
+    calls = len(s.calls())
+    assert s.send("orders/delete", {"id": o["id"]})[1]["reason"] == "deleted_in_shop"
+    row, = s.failed()
+    assert row["exported_item"] == o["name"] and row["catalogue"] == ["deleted-in-shop"]
+    assert row["fix_in"] == "xero" and "by hand in Xero" in row["action_required"][0]
+    assert [level for level, _ in notes(s, "deleted_in_shop")] == ["error"]
+    assert s.send("orders/updated", later(o))[1]["reason"] == "deleted_in_shop"
+    s.idle()
+    assert len(s.calls()) == calls and s.invoices()[0]["Status"] != "VOIDED"
+
+
+def test_an_uninstalled_app_is_an_error_in_the_log_and_accepted_orders_stay(shop):
+    s, o = shop(), order("paid")
+    s.send("orders/paid", o)
+    body, _ = lib.load_sample("app_uninstalled_doc")
+    assert s.send("app/uninstalled", body) == (200, {"result": "ignored", "reason": "logged"})
+    (level, message), = notes(s, "shop_uninstalled")
+    assert level == "error" and "still exported" in message
+    assert s.record(o["id"])["st"] == "waiting"
+
+
+def test_a_customers_data_request_is_logged_with_its_orders_and_without_the_customer(shop):
+    s = shop()
+    body = {"shop_id": 1, "shop_domain": s.domain, "orders_requested": [9007199254740993, 12],
+            "customer": {"id": 77, "email": "jane@example.com", "phone": "555-625-1199"}, "data_request": {"id": 9999}}
+    assert s.send("customers/data_request", body)[1] == {"result": "ignored", "reason": "logged"}
+    (level, message), = notes(s, "data_requested")
+    assert level == "info" and "9007199254740993, 12." in message
+    assert "jane" not in message and "555" not in message
+    body["orders_requested"] = list(range(1, 250))
+    s.send("customers/data_request", body)
+    assert "and 149 more" in notes(s, "data_requested")[1][1]
+
+
 def test_ids_beyond_two_to_the_53_stay_exact(shop):
     s, o = shop(), {**order("paid"), "id": 9007199254740993}
     s.send("orders/paid", o)

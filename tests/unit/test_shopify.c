@@ -766,26 +766,6 @@ static void a_body_fits_its_own_topic_only(void **state)
     }
 }
 
-static void an_order_that_lacks_its_lines_still_fits(void **state)
-{
-    struct sample s;
-    struct str id;
-
-    (void)state;
-    err_ignore(read_text(&s, "{'id':'12','financial_status':'paid'}"), "only the body counts");
-    assert_true(shp_body_fits(SHP_ORDERS_PAID, s.doc.root));
-    assert_true(shp_body_fits(SHP_ORDERS_DELETE, s.doc.root));
-    assert_true(shp_order_id(SHP_ORDERS_DELETE, s.doc.root, &id) && str_eq(id, STR("12")));
-    assert_true(shp_record_id(s.doc.root, &id) && str_eq(id, STR("12")));
-    close_sample(&s);
-    err_ignore(read_text(&s, "{'id':'012','financial_status':'paid'}"), "only the body counts");
-    assert_false(shp_body_fits(SHP_ORDERS_PAID, s.doc.root)); /* two texts for one id */
-    close_sample(&s);
-    err_ignore(read_text(&s, "[1]"), "only the body counts");
-    assert_false(shp_body_fits(SHP_OTHER, s.doc.root));
-    close_sample(&s);
-}
-
 /* ---- records of their own ---- */
 
 static void parse_record(struct js_doc *doc, const char *text)
@@ -890,7 +870,6 @@ int main(void)
         cmocka_unit_test(every_topic_is_known_by_its_text),
         cmocka_unit_test(a_shop_is_a_host_name_in_lower_case),
         cmocka_unit_test(a_body_fits_its_own_topic_only),
-        cmocka_unit_test(an_order_that_lacks_its_lines_still_fits),
         cmocka_unit_test(a_refund_of_its_own_message_is_added_once),
         cmocka_unit_test(a_transaction_of_its_own_message_is_added_once),
         cmocka_unit_test(an_order_has_its_page_in_the_shops_admin),
