@@ -87,6 +87,7 @@ if hold > 0 and status == 'active' then
 elseif m > 0 and conn[1] and tonumber(conn[1]) <= now then
   redis.call('HDEL', P .. 'conn:' .. C, 'nb', 'why')
 end
+if hold == 0 and calls > 0 then redis.call('DEL', P .. 'down:' .. C) end -- an outage ends with a good batch
 for _, x in ipairs(held(batch, token)) do to_queue(x[1]) end
 redis.call('ZREM', P .. 'leases:' .. C, token)
 redis.call('DEL', batch)

@@ -151,6 +151,7 @@ def test_an_outage_of_xero_costs_the_connection_and_not_the_order(own_stack):
     record = shop.wait_done(body["id"])
     assert "att" not in record
     assert len(shop.invoices()) == 1
+    assert not stack.redis.call("EXISTS", f"{lib.PREFIX}down:{shop.connection}")  # the next one begins at 5 s again
 
 
 @pytest.mark.parametrize("fault", ["reset_before", "reset_after"])
