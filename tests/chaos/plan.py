@@ -211,8 +211,8 @@ def _fault(rng, shops, lease):
 def _blow(rng, kind, workers, receivers, shops, lease):
     if kind == "fault":
         return _fault(rng, shops, lease)
-    if kind in ("pause", "resume", "export"):
-        return {"shop": rng.randrange(shops), "for": rng.uniform(0.5, 10)}
+    if kind in ("pause", "resume", "export", "drop"):
+        return {"shop": rng.randrange(shops), "for": rng.uniform(0.5, 10), "by": rng.choice(("hand", "Xero"))}
     what = kind.split()[1]
     args = {"n": rng.randrange({"worker": workers, "receiver": receivers, "redis": 1}[what])}
     longest = {"worker": 2.5 * lease, "receiver": 4.0, "redis": 3.5}[what]
@@ -221,7 +221,7 @@ def _blow(rng, kind, workers, receivers, shops, lease):
 
 BLOWS = (("fault", 40), ("kill worker", 9), ("kill receiver", 5), ("kill redis", 4), ("stop worker", 8),
          ("stop receiver", 4), ("stop redis", 4), ("roll worker", 5), ("roll receiver", 4), ("pause", 6), ("resume", 6),
-         ("export", 5))
+         ("drop", 4), ("export", 5))
 
 
 def make_plan(seed, seconds, workers, receivers, connections, rate, noisy, gap, lease):

@@ -152,6 +152,9 @@ class World:
             self.count[f"connections {kind}d"] += 1
             self.ask(path + kind, {})
             return [(args["for"], lambda: self.ask(path + "resume", {}, 50))] if kind == "pause" else []
+        if kind == "drop":
+            self.count[f"connections dropped by {args['by']}"] += 1
+            return [(args["for"], self.drop(self.shops[args["shop"]], args["by"] == "Xero"))]
         what, target = kind.split()
         if target == "redis":
             self.count[f"redis: {'kill -9' if what == 'kill' else 'SIGSTOP'}"] += 1
@@ -171,6 +174,19 @@ class World:
     def stop(self, process, seconds):
         process.signal(signal.SIGSTOP)
         return [(seconds, lambda: process.signal(signal.SIGCONT))]
+
+    def drop(self, shop, in_xero):
+        """Disconnects it, by hand or by a person in Xero; returns what connects it again."""
+        if in_xero:
+            self.sim.control("POST", "act", {"do": "revoke", "tenant": shop.tenant})
+        else:
+            self.ask(f"/connections/{shop.connection}/disconnect", {})
+
+        def again():
+            if in_xero:
+                shop.add_client()
+            self.ask(f"/connections/{shop.connection}/resume", {}, 50)
+        return again
 
     def kill_redis(self, seconds):
         self.redis.kill()
@@ -216,9 +232,9 @@ class World:
 
     def resume(self, shop):
         """As a person who mends: what held the connection back is forgotten."""
-        for verb in ("pause", "resume"):
-            if not self.api(f"/connections/{shop.connection}/{verb}", {}, 100):
-                raise AssertionError(f"{shop.connection}: {verb} is refused")
+        self.api(f"/connections/{shop.connection}/pause", {})  # refused where it is disconnected
+        if not self.api(f"/connections/{shop.connection}/resume", {}, 100):
+            raise AssertionError(f"{shop.connection} cannot be resumed")
 
     def close(self):
         """Ends everything by SIGTERM; the logs are searched for what must not be there."""

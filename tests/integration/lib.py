@@ -348,7 +348,8 @@ class Shop:
         self.domain = name or f"shop-{mark}.myshopify.com"
         self.connection = f"conn-{mark}"
         self.tenant = str(uuid.uuid5(uuid.NAMESPACE_URL, mark))
-        stack.sim.add_client(f"id-{mark}", f"secret-{mark}", self.tenant, f"Company {mark}")
+        self.client = (f"id-{mark}", f"secret-{mark}", self.tenant, f"Company {mark}")
+        self.add_client()
         status, answer = stack.receiver.api("PUT", f"/connections/{self.connection}", {
             "tenant": self.tenant, "grant": "client_credentials", "client_id": f"id-{mark}",
             "client_secret": f"secret-{mark}"})
@@ -358,6 +359,10 @@ class Shop:
                          "mappings": mappings or DEFAULT_MAPPINGS, "secrets": secrets or {"webhook": SECRET}}
         status, answer = self.put()
         assert status in (200, 201), answer
+
+    def add_client(self):
+        """The app with which the connection calls Xero, again after it was taken back there."""
+        self.stack.sim.add_client(*self.client)
 
     def put(self, **changes):
         return self.stack.receiver.api("PUT", f"/stores/shopify/{self.domain}", {**self.document, **changes})
