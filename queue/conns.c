@@ -170,6 +170,17 @@ enum err con_consent_end(struct rds *r, const struct cry_keys *hook, const char 
     return e;
 }
 
+enum err con_consent_failed(struct rds *r, const char *connection, const char *sentence,
+                            struct errinfo *info)
+{
+    struct str argv[] = {STR("failed"), str_of(connection), str_of(sentence)};
+    struct rds_reply *reply = NULL;
+    enum err e = rds_script(r, "consent", argv, 3, &reply, info);
+
+    rds_free(reply);
+    return e;
+}
+
 /* ---- uninstall ---- */
 
 enum err con_uninstall(struct rds *r, const char *connection, const char *who, bool *leased,

@@ -27,8 +27,7 @@ struct con_link {
     const char *who;
 };
 /* Xero has said yes: disconnected becomes active, paused stays. ERR_NOT_FOUND; ERR_CONFLICT:
- * another organisation than before without FORCE or while orders are on their way, or uninstalled.
- * */
+ * another organisation than before without FORCE or while orders go there, or uninstalled. */
 enum err con_link(struct rds *r, const struct con_link *l, struct errinfo *info) MUST_CHECK;
 
 /* Holds all connections of the client in GRANT for MS, or lets them go (MS 0). */
@@ -55,6 +54,10 @@ enum err con_consent_begin(struct rds *r, const char *state, const struct con_co
 enum err con_consent_end(struct rds *r, const struct cry_keys *hook, const char *state,
                          struct str code, char connection[LIM_CONN_NAME + 1], char task[37],
                          struct errinfo *info) MUST_CHECK;
+
+/* Says in the connection's log why a consent connected nothing. */
+enum err con_consent_failed(struct rds *r, const char *connection, const char *sentence,
+                            struct errinfo *info) MUST_CHECK;
 
 /* ---- uninstall ---- */
 

@@ -4,8 +4,14 @@
 -- ARGV: 1 'begin'  2 state  3 ms that it lives  4 connection  5 what the worker needs to know (JSON
 --         members without braces)
 --       1 'end'  2 state  3 task id  4 sealed code, '' if the person refused
+--       1 'failed'  2 connection  3 sentence: a worker could not use the code
 -- Returns 1; for 'end' {connection, 1 if a task was made}, or {} when there is no such state (any more).
--- Sent twice: 'begin' writes the same again; 'end' recognises its task, and a refusal finds nothing.
+-- Sent twice: 'begin' writes the same again; 'end' recognises its task, and a refusal finds nothing;
+-- 'failed' stands twice in the log.
+if ARGV[1] == 'failed' then
+  log_add(ARGV[2], 'error', '', '', 'consent_failed', 'The consent connected nothing: ' .. ARGV[3])
+  return 1
+end
 local key = P .. 'consent:' .. ARGV[2]
 if ARGV[1] == 'begin' then
   redis.call('HSET', key, 'connection', ARGV[4], 'about', ARGV[5])

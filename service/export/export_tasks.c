@@ -269,6 +269,9 @@ static enum err consent(struct job *j, struct errinfo *info)
         x = choose(&c, force, event, tenants, n, &tenant, info);
     if (x == ERR_OK)
         x = link_one(j, &c, grant, &tenant, force, who, info);
+    if (x == ERR_CONFLICT || x == ERR_DENIED || x == ERR_REMOTE)
+        err_ignore(con_consent_failed(j->r, c.name, info->text, &ignored),
+                   "the task's own result says it too");
     if (x == ERR_CONFLICT || x == ERR_DENIED)
         err_ignore(grt_forget(j->r, grant, &ignored), "the daily look erases it");
     if (x != ERR_OK)

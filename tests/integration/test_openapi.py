@@ -35,7 +35,7 @@ class Caller:
 
 @pytest.fixture(scope="module")
 def own():
-    stack = lib.Stack()
+    stack = lib.Stack(LH_PUBLIC_URL="https://ledgerhook.example")
     yield stack
     stack.close()
 
@@ -124,6 +124,21 @@ def test_every_call_answers_as_described(own, call):
     call("GET", "/tasks/none", expect=404)
     tasks = [k.decode().rpartition(":")[2] for k in own.redis.call("KEYS", lib.PREFIX + "task:*")]
     assert {call("GET", f"/tasks/{t}", expect=200)["status"] for t in tasks} == {"done"}
+
+    # Ways to stop.
+    call("GET", conn + "/connect", expect=422)
+    call("PATCH", fresh, {"client_id": "app", "client_secret": "app-secret"}, expect=200)
+    call("GET", fresh + "/connect?force=true", expect=200)
+    call("POST", fresh + "/resume", {}, expect=409)
+    backup = call("GET", conn + "/backup", expect=200)
+    assert call("PUT", conn + "/backup", backup, expect=200) == {"restored": 1}
+    call("PUT", conn + "/backup", {}, expect=422)
+    call("POST", conn + "/disconnect", {}, expect=200)
+    call("POST", conn + "/resume", {}, expect=200)
+    call("POST", fresh + "/uninstall", {}, expect=422)
+    call("POST", fresh + "/uninstall", {"confirm": fresh.rpartition("/")[2]}, expect=200)
+    call("GET", fresh, expect=200)
+    call("POST", fresh + "/disconnect", {}, expect=409)
 
     # Roles.
     call("GET", "/queue", token="wrong", expect=401)

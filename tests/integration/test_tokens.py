@@ -140,6 +140,8 @@ def test_another_organisation_is_refused_unless_forced(consents):
     s = ConsentShop(consents, app=register(consents, [str(uuid.uuid4())]))
     result = task_of(consents, s.connect()[1])
     assert s.tenant in result["error"] and "force" in result["error"]
+    status, log = consents.receiver.api("GET", f"/log?level=error&connection={s.connection}", token=lib.SUPPORT)
+    assert status == 200 and [row["event"] for row in log["rows"]] == ["consent_failed"]
     assert s.state()["status"] == "disconnected"
     result = task_of(consents, s.connect("?force=true")[1])
     assert s.state()["tenant"] == result["tenant"] != s.tenant
@@ -229,6 +231,25 @@ def test_a_lost_answer_is_recovered_by_the_grace_period(consents, how):
     s.wait_done(body["id"])
     assert len(s.refreshes()) == 2
     assert s.state()["status"] == "active" and len(s.invoices()) == 1
+
+
+def test_an_answer_that_cannot_be_stored_is_kept_until_it_can(own_stack):
+    """Redis stops while Xero answers a refresh: the new tokens are stored when it is back."""
+    stack = own_stack(LH_PUBLIC_URL=PUBLIC)
+    s, body = ConsentShop(stack).connected(), order("paid")
+    old = stack.redis.call("HGET", s.grant(), "refresh")
+    grant = s.grant()
+    stack.redis.call("HDEL", grant, "access", "expires")
+    stack.sim.fault(method="POST", path=TOKEN, fault="hold", when="after")
+    s.send("orders/paid", body)
+    lib.wait_until(lambda: stack.sim.held() == 1, "the refresh is held")
+    stack.redis.stop()
+    stack.sim.control("POST", "release", {})
+    stack.worker.wait_event("redis_away")
+    stack.redis.start()
+    lib.wait_until(lambda: stack.redis.call("HGET", grant, "refresh") != old, "the new set is stored")
+    s.wait_done(body["id"])
+    assert len(s.refreshes()) == 1 and len(s.invoices()) == 1
 
 
 def test_tokens_that_redis_lost_are_recovered_by_the_one_before(consents):
