@@ -37,6 +37,7 @@ enum err exp_run(struct exp *e, struct job_lease *lease, const _Atomic bool *sto
 /* Does the next waiting task, if there is one: *DID. */
 enum err exp_task(struct exp *e, bool *did, struct errinfo *info) MUST_CHECK;
 /* Once a day over all workers, whoever calls first: consents that nobody has used for 20 days are
- * refreshed, since Xero ends them after 60, and grants that no connection has any more are erased.
+ * refreshed, since Xero ends them after 60, grants that no connection has any more are erased, and
+ * what the previous master key sealed is sealed anew.
  * */
 enum err exp_keep_alive(struct exp *e, struct errinfo *info) MUST_CHECK;

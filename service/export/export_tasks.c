@@ -429,16 +429,20 @@ enum err exp_task(struct exp *e, bool *did, struct errinfo *info)
 
 /* ---- every day ---- */
 
-/* One grant: erased if it is nobody's, refreshed if it is a consent that was not for long. */
+/* One grant: sealed anew after a change of the key, erased if it is nobody's, refreshed if it is a
+ * consent that was not for long. */
 static enum err keep(struct job *j, const struct used *used, struct str id, struct errinfo *info)
 {
     struct exp_token token = {0};
-    struct grt_token t = {0};
+    struct grt_token t = {0}, pair = {0};
+    struct errinfo ignored = {0};
     const char *grant = arena_str(&j->arena, id).p;
     enum err x = grt_get(j->r, j->e->master, grant, 0, &t, info);
 
     if (x != ERR_OK)
         goto out;
+    err_ignore(grt_pair(j->r, j->e->master, grant, &pair, &ignored),
+               "opening is what seals anew; who needs it meets the error");
     /* A consent that was just given is not its connection's yet: it is looked at tomorrow. */
     if (!t.consent || t.age_ms > NEW_MS)
         x = erase_unused(j, used, id, info);
@@ -450,6 +454,7 @@ static enum err keep(struct job *j, const struct used *used, struct str id, stru
                  LOG_Z("grant", grant));
 out:
     exp_token_free(&token);
+    grt_token_free(&pair);
     grt_token_free(&t);
     return x == ERR_NOT_FOUND ? ERR_OK : x;
 }

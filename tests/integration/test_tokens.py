@@ -460,9 +460,18 @@ def test_keys_are_changed_without_entering_a_secret_again(own_stack):
         assert s.send("orders/paid", body)[0] == 200
         s.wait_done(body["id"])
     export(bodies[0])
+    quiet = lib.Shop(stack)  # nothing is exported here until the old keys are gone
+    grant = lib.PREFIX + "grant:" + stack.redis.call("HGET", f"{lib.PREFIX}conn:{quiet.connection}", "grant").decode()
+    sealed = lib.wait_until(lambda: stack.redis.call("HGET", grant, "secret"), "the pair is stored")
     restart(**new, **before)
     export(bodies[1])
+    stack.redis.call("DEL", lib.PREFIX + "keepalive")
+    lib.wait_until(lambda: stack.redis.call("HGET", grant, "secret") != sealed, "the daily look seals anew")
+    assert quiet.put()[0] == 200
     assert s.patch({"settings": {"due_days": 3}})[0] == 200  # the store's next write
     restart(**new)
     export(bodies[2])
     assert len(s.invoices()) == 3
+    body = order("paid")
+    assert quiet.send("orders/paid", body)[0] == 200
+    quiet.wait_done(body["id"])

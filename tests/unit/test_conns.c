@@ -1,4 +1,5 @@
-/* conns against a Redis of their own: dropped, linked, held, consented to once, erased in chunks. */
+/* conns against a Redis of their own: dropped, linked, held, consented to once, erased in chunks.
+ */
 #include "queue/conns.h"
 
 #include "queue/settings.h"
