@@ -51,7 +51,7 @@ def by_hand(s, order_id, body=None, wait=20):
 def rows_of(stack, path, limit=None):
     """All rows of a list, page by page, and the last page."""
     rows, cursor = [], None
-    while True:
+    for _ in range(1000):
         query = ("&" if "?" in path else "?") + (f"limit={limit}" if limit else "limit=1000")
         query += f"&cursor={cursor}" if cursor else ""
         page = get(stack, path + query)
@@ -60,6 +60,7 @@ def rows_of(stack, path, limit=None):
         cursor = page["cursor"]
         if not cursor:
             return rows, page
+    raise AssertionError(f"{path} does not end")
 
 
 # ---- the explanation ----
