@@ -1,5 +1,7 @@
 #include "handlers/handlers.h"
 
+#include <stdio.h>
+
 #include "queue/jobs.h"
 #include "queue/trail.h"
 #include "service/base/json.h"
@@ -389,6 +391,24 @@ static void take_data_request(struct hook *h)
     buf_free(&text);
 }
 
+static void take_redaction(struct hook *h)
+{
+    struct str *ids = arena_array(h->req->arena, h->req->body.n / 2 + 1, sizeof *ids);
+    size_t n = shp_orders_to_redact(h->doc.root, ids, h->req->body.n / 2 + 1);
+    char key[LIM_ORDER_KEY + 1], text[100];
+
+    for (size_t i = 0; i < n; i++) {
+        if (job_order_key(STR("shopify"), str_of(h->shop), ids[i], key) == ERR_OK &&
+            job_redact(h->req->redis, key, shp_redact, &h->info) != ERR_OK) {
+            unavailable(h); /* what is done already is not undone, and is soon done again */
+            return;
+        }
+    }
+    (void)snprintf(text, sizeof text,
+                   "A buyer's data was erased at their request, from %zu orders.", n);
+    take_notice(h, "info", "data_erased", str_of(text));
+}
+
 static void take_topic(struct hook *h)
 {
     enum rul_event event = RUL_EVENT_COUNT;
@@ -416,10 +436,14 @@ static void take_topic(struct hook *h)
         take_data_request(h);
         return;
     case SHP_CUSTOMERS_REDACT:
+        take_redaction(h);
+        return;
     case SHP_SHOP_REDACT:
-        log_info("shop_notice", "The shop sent a notice that this version does not act on.",
-                 LOG_Z("store", h->store->key), LOG_Z("topic", shp_topic_text(h->topic)));
-        break;
+        take_notice(
+            h, "error", "shop_erasure",
+            STR("The shop, which has uninstalled the app, asks to erase what it sent: delete "
+                "the store here. What is stored of its orders then goes with its retention."));
+        return;
     default:
         break;
     }

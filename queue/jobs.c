@@ -316,6 +316,59 @@ out:
     return x;
 }
 
+/* ---- redact ---- */
+
+#define REDACT_TRIES 5
+
+/* Each part of the snapshot as it is and as it is to be, for the script. */
+static enum err add_redacted(struct rds_args *a, const struct rds_reply *snap, job_redact_fn *fn,
+                             struct errinfo *info)
+{
+    for (size_t i = 0; i + 1 < rds_len(snap); i += 2) {
+        struct buf clean = BUF_CAP(LIM_JSON_BYTES);
+        struct buf packed = BUF_CAP(ZSTD_COMPRESSBOUND((size_t)LIM_JSON_BYTES) + 1);
+        struct str body = {NULL, 0};
+        enum err e = unpack(rds_text(rds_at(snap, i + 1)), a->arena, &body, info);
+        bool kept = e == ERR_OK && fn(body, &clean) && buf_check(&clean) == ERR_OK;
+        e = kept ? pack(buf_str(&clean), &packed) : ERR_OK;
+        rds_arg(a, rds_text(rds_at(snap, i)));
+        rds_arg(a, rds_text(rds_at(snap, i + 1)));
+        rds_arg(a, kept ? arena_str(a->arena, buf_str(&packed)) : STR(""));
+        buf_free(&packed);
+        buf_free_secret(&clean);
+        if (e != ERR_OK)
+            return err_set(info, e, "The order could not be packed: %s.", err_text(e));
+    }
+    return ERR_OK;
+}
+
+enum err job_redact(struct rds *r, const char *order_key, job_redact_fn *fn, struct errinfo *info)
+{
+    bool again = true;
+    enum err e = ERR_OK;
+    for (int try = 0; try < REDACT_TRIES && again && e == ERR_OK; try++) {
+        struct arena arena = {0};
+        struct rds_reply *snap = NULL, *reply = NULL;
+        struct rds_args a;
+        struct str key = str_of(arena_printf(&arena, RDS_PREFIX "snap:%s", order_key));
+        rds_args_init(&a, &arena);
+        rds_argz(&a, order_key);
+        rds_argz(&a, "Erased at the buyer's request.");
+        e = rds_call(r, (struct str[]){STR("HGETALL"), key}, 2, &snap, info);
+        if (e == ERR_OK)
+            e = add_redacted(&a, snap, fn, info);
+        if (e == ERR_OK)
+            e = rds_script(r, "redact", a.v, a.n, &reply, info);
+        if (e == ERR_OK && str_eq(rds_text(reply), STR("leased")))
+            e = err_set(info, ERR_CONFLICT, "The order is being exported at this moment.");
+        again = e == ERR_OK && str_eq(rds_text(reply), STR("moved"));
+        rds_free(snap);
+        rds_free(reply);
+        arena_free_secret(&arena);
+    }
+    return again ? err_set(info, ERR_CONFLICT, "The order is being changed.") : e;
+}
+
 /* ---- lease ---- */
 
 static struct str copy_text(struct arena *arena, const struct rds_reply *v)

@@ -98,6 +98,14 @@ enum err job_ingest(struct rds *r, const struct job_event *e, enum job_result *r
 enum err job_delete(struct rds *r, const struct job_event *e, enum job_result *result,
                     enum cat_reason *reason, struct errinfo *info) MUST_CHECK;
 
+/* BODY without the buyer appended to OUT; false: it cannot be read, and is not kept. */
+typedef bool job_redact_fn(struct str body, struct buf *out);
+/* Takes the buyer's data out of what is stored of an order: its snapshot by FN, and Xero's words
+ * from the failed row and the trail. Nothing to do is ERR_OK. ERR_CONFLICT: it is being exported at
+ * this moment, or changes all the time; try again. */
+enum err job_redact(struct rds *r, const char *order_key, job_redact_fn *fn,
+                    struct errinfo *info) MUST_CHECK;
+
 /* ---- out ---- */
 
 struct job_part {

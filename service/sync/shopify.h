@@ -49,6 +49,13 @@ bool shp_record_id(const struct js_value *root, struct str *id) MUST_CHECK;
  * Returns how many there are. */
 size_t shp_orders_requested(const struct js_value *root, struct str *ids, size_t max);
 
+/* The same of those whose buyer's data is to be erased. */
+size_t shp_orders_to_redact(const struct js_value *root, struct str *ids, size_t max);
+/* An order, a refund or a transaction without its buyer: no name, address (but its country and
+ * province, which taxes go by), e-mail, telephone, device, note or payment details. A shop's own
+ * words about its lines stay. False: BODY is not a JSON object. */
+bool shp_redact(struct str body, struct buf *out) MUST_CHECK;
+
 /* Reads a whole order. STORE is copied. On ERR_MISSING, ERR_TYPE, ERR_RANGE, ERR_OVERFLOW or
  * ERR_TOO_BIG the order lacks what an invoice needs: INFO names the field; `id`, `name` (the id if
  * it has none), platform and store are still filled in. Unknown fields are ignored, absent ones

@@ -148,9 +148,9 @@ bool shp_record_id(const struct js_value *root, struct str *id)
     return shp_read_id(js_get(root, "id"), id);
 }
 
-size_t shp_orders_requested(const struct js_value *root, struct str *ids, size_t max)
+/* The ids in ORDERS. */
+static size_t read_ids(const struct js_value *orders, struct str *ids, size_t max)
 {
-    const struct js_value *orders = js_get(root, "orders_requested");
     size_t n = 0;
 
     for (size_t i = 0; i < js_len(orders); i++) {
@@ -160,4 +160,14 @@ size_t shp_orders_requested(const struct js_value *root, struct str *ids, size_t
             ids[n - 1] = id;
     }
     return n;
+}
+
+size_t shp_orders_requested(const struct js_value *root, struct str *ids, size_t max)
+{
+    return read_ids(js_get(root, "orders_requested"), ids, max);
+}
+
+size_t shp_orders_to_redact(const struct js_value *root, struct str *ids, size_t max)
+{
+    return read_ids(js_get(root, "orders_to_redact"), ids, max);
 }

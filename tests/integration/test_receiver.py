@@ -1,7 +1,9 @@
 """What the receiver answers, status by status, and what it writes (or does not)."""
 
+import ctypes
 import json
 import os
+import re
 import socket
 import subprocess
 
@@ -283,6 +285,93 @@ def test_a_customers_data_request_is_logged_with_its_orders_and_without_the_cust
     body["orders_requested"] = list(range(1, 250))
     s.send("customers/data_request", body)
     assert "and 149 more" in notes(s, "data_requested")[1][1]
+
+
+def unpacked(frame):
+    room = ctypes.create_string_buffer(1 << 20)
+    zstd = ctypes.CDLL("libzstd.so.1")
+    zstd.ZSTD_decompress.restype = ctypes.c_size_t
+    size = zstd.ZSTD_decompress(room, ctypes.c_size_t(len(room)), frame, ctypes.c_size_t(len(frame)))
+    assert size <= len(room), "an error's code is a huge number"
+    return room.raw[:size]
+
+
+def everything_of(s):
+    """All that is stored of the shop's orders: decompressed snapshots, rows, trails, log, records."""
+    call, texts = s.stack.redis.call, []
+    for key in call("KEYS", f"{lib.PREFIX}snap:shopify/{s.domain}/*"):
+        for part in call("HVALS", key):
+            texts.append(part[1:] if part[:1] == b"R" else unpacked(part[1:]))
+    for key in call("KEYS", f"{lib.PREFIX}trail:shopify/{s.domain}/*"):
+        texts += call("LRANGE", key, 0, -1)
+    for key in call("KEYS", f"{lib.PREFIX}order:shopify/{s.domain}/*"):
+        texts += call("HVALS", key)
+    texts += call("HVALS", f"{lib.PREFIX}failrow:{s.connection}")
+    texts += [b" ".join(fields) for _, fields in call("XRANGE", f"{lib.PREFIX}log:{s.connection}", "-", "+")]
+    return b"\n".join(texts).decode(errors="replace")
+
+
+def redaction(s, *orders):
+    return {"shop_id": 1, "shop_domain": s.domain, "customer": {"id": 77, "email": "jane.roe@example.com", "phone": "555"},
+            "orders_to_redact": [o["id"] for o in orders]}
+
+
+def janes(o):
+    address = {"name": "Jane Roe", "first_name": "Jane", "last_name": "Roe", "address1": "1 Roe Road", "zip": "RO3 1AA",
+               "city": "Roeville", "country_code": "GB", "phone": "+44 555"}
+    o.update(email="jane.roe@example.com", contact_email="jane.roe@example.com", phone="+44 555", browser_ip="192.0.2.77",
+             note="for Jane Roe", customer={"id": 77, "first_name": "Jane", "last_name": "Roe", "default_address": address},
+             billing_address=address, shipping_address=address)
+    o["line_items"][0]["properties"] = [{"name": "engraving", "value": "Jane Roe"}]
+    return o
+
+
+JANE = re.compile(r"jane|roe|555|192\.0\.2", re.I)
+
+
+def test_a_buyers_data_leaves_all_that_is_stored_of_their_orders_and_of_no_others(shop):
+    s, mine, other, broken = shop(), janes(order("paid")), janes(order("paid")), janes(order("paid"))
+    broken["currency"] = None
+    for o in (mine, other, broken):
+        s.send("orders/paid", o)
+    key = f"{lib.PREFIX}failrow:{s.connection}"
+    row = json.loads(s.stack.redis.call("HGET", key, s.key(broken["id"])))
+    row["export_error"] = ["The contact name Jane Roe is already assigned to another contact."]
+    s.stack.redis.call("HSET", key, s.key(broken["id"]), json.dumps(row))
+    s.stack.redis.call("LPUSH", f"{lib.PREFIX}trail:{s.key(broken['id'])}",
+                       '{"t":1764000000000,"kind":"attempt","result":"failed","message":"Jane Roe is taken"}')
+    assert JANE.search(everything_of(s))
+    assert s.send("customers/redact", redaction(s, mine, broken, {"id": 424242}))[1] == {"result": "ignored", "reason": "logged"}
+    snapshot = s.stack.redis.call("HGET", f"{lib.PREFIX}snap:{s.key(other['id'])}", "order")
+    s.stack.redis.call("DEL", f"{lib.PREFIX}snap:{s.key(other['id'])}")
+    left = everything_of(s)
+    assert not JANE.search(left), left
+    assert '"country_code":"GB"' in left and mine["line_items"][0]["title"] in left
+    s.stack.redis.call("HSET", f"{lib.PREFIX}snap:{s.key(other['id'])}", "order", snapshot)
+    assert JANE.search(everything_of(s))
+    failed, = s.failed()
+    assert failed["exported_item"] == broken["name"] and failed["export_error"] == ["Erased at the buyer's request."]
+    assert failed["first_failed_at"] and s.record(mine["id"])["st"] == "waiting"
+    assert s.send("customers/redact", redaction(s, mine, broken))[0] == 200  # once more
+    assert s.stack.receiver.api("GET", f"/orders/{s.key(broken['id'])}", token=lib.SUPPORT)[0] == 200
+
+
+def test_an_order_whose_buyer_was_erased_while_it_waited_goes_to_the_guest_contact(stack):
+    s, o = lib.Shop(stack), janes(order("paid"))
+    assert s.stack.receiver.api("POST", f"/connections/{s.connection}/pause")[0] == 200
+    assert s.send("orders/paid", o)[1]["result"] == "held"
+    assert s.send("customers/redact", redaction(s, o))[0] == 200
+    assert s.stack.receiver.api("POST", f"/connections/{s.connection}/resume")[0] == 200
+    s.wait_done(o["id"])
+    assert not JANE.search(json.dumps(s.books(), default=str))
+    assert any("guest" in c["Name"] for c in s.books()["contacts"])
+
+
+def test_a_shop_that_asks_to_be_erased_is_an_error_in_the_log(shop):
+    s = shop()
+    assert s.send("shop/redact", {"shop_id": 1, "shop_domain": s.domain})[1]["reason"] == "logged"
+    (level, message), = notes(s, "shop_erasure")
+    assert level == "error" and "delete the store" in message
 
 
 def test_ids_beyond_two_to_the_53_stay_exact(shop):
