@@ -93,12 +93,12 @@ class Audit:
         return None
 
     def allowed(self, index, order):
-        """The statuses that an order's invoice may end in; None: no invoice. Where a cancelled order
-        was exported before or not decides which."""
+        """The statuses that an order's invoice may end in; None: no invoice. How far the export of an
+        order had come when it was cancelled decides which: a payment that is in Xero stays there."""
         include = self.plan.shops[index].include_unpaid
         if order.cancelled():
             was_paid = any(d.body["financial_status"] == "paid" for d in order.deliveries)
-            return (None, *(("VOIDED",) if include else ()), *(("PAID",) if was_paid else ()))
+            return (None, *(("VOIDED",) if include or was_paid else ()), *(("PAID",) if was_paid else ()))
         if order.paid():
             return ("PAID",)
         return ("AUTHORISED",) if include else (None,)
