@@ -8,7 +8,7 @@ build="gcc make pkg-config libc6-dev libcivetweb-dev libcurl4-openssl-dev libjso
 run="redis-server python3 openssl"
 check="libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml clang libclang-rt-dev
        clang-format clang-tidy cppcheck"
-measure="valgrind faketime"
+measure="valgrind"
 
 say() { echo "setup: $*" >&2; }
 die() { say "$*"; exit 1; }
