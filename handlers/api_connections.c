@@ -70,7 +70,7 @@ static void show(struct srv_req *req, struct srv_res *res, const char *name, int
 /* The cursor is the name of the page's last connection; names are sorted. */
 void api_connections(struct srv_env *env, struct srv_req *req, struct srv_res *res)
 {
-    struct str after = srv_query(req, "cursor"), *names = NULL, last = {NULL, 0};
+    struct str after = {NULL, 0}, *names = NULL, last = {NULL, 0};
     struct errinfo info = {0};
     size_t n = 0;
     int64_t limit = 0, shown = 0;
@@ -78,12 +78,8 @@ void api_connections(struct srv_env *env, struct srv_req *req, struct srv_res *r
     enum err e = ERR_OK;
 
     (void)env;
-    if (!api_limit(req, &limit, res))
+    if (!api_limit(req, &limit, res) || !api_after(req, "connections", &after, res))
         return;
-    if (after.n > 0 && !set_conn_name_ok(after)) {
-        api_refuse(res, req->arena, "cursor", "is not one that this list gave");
-        return;
-    }
     e = set_conn_list(req->redis, req->arena, &names, &n, &info);
     jw_init(&w, &res->body);
     jw_begin_object(&w);
@@ -105,11 +101,7 @@ void api_connections(struct srv_env *env, struct srv_req *req, struct srv_res *r
         last = i + 1 < n ? names[i] : (struct str){NULL, 0};
     }
     jw_end_array(&w);
-    jw_key(&w, "cursor");
-    if (last.p && shown == limit)
-        jw_str(&w, last);
-    else
-        jw_null(&w);
+    api_cursor(&w, "connections", shown == limit ? last : (struct str){NULL, 0});
     jw_end_object(&w);
     if (e != ERR_OK)
         api_error(res, e, &info);

@@ -534,8 +534,8 @@ static enum err saved(const struct rds_reply *reply, const struct set_store_writ
     if (str_eq(word, STR("prefix")))
         return err_set(
             info, ERR_EXISTS,
-            "is used on this connection already, by %.*s: invoice numbers would be taken "
-            "twice",
+            "The prefix is used on this connection already, by %.*s: invoice numbers would be "
+            "taken twice.",
             STR_FMT(detail));
     if (str_eq(word, STR("busy")))
         return err_set(info, ERR_CONFLICT,
