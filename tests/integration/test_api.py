@@ -310,6 +310,7 @@ def test_connections_are_listed_page_by_page(api):
     page = api("GET", "/connections?limit=1")[1]
     assert set(page) == {"count", "rows", "cursor"}
     assert page["count"] == len(listed)
+    assert page["cursor"] not in listed
 
 
 # ---- stores ----

@@ -486,4 +486,14 @@ def test_sigterm_drains_and_exits_0(own_stack):
 def test_the_home_page_says_what_runs(door):
     status, headers, page = lib.request(door.receiver.api_address, "GET", "/")
     assert (status, headers["Content-Type"].split(";")[0]) == (200, "text/html")
-    assert b"ledgerhook" in page and b"/api/v1/failed" in page
+    assert b"ledgerhook" in page
+    calls = set(re.findall(r"<code>([A-Z]+) (/api/v1/[^<?]*)", page.decode()))
+    described = json.loads(lib.request(door.receiver.api_address, "GET", "/api/v1/openapi.json")[2])
+    base = described["servers"][0]["url"].rstrip("/") if described.get("servers") else ""
+    offered = {(method.upper(), base + path) for path, verbs in described["paths"].items() for method in verbs
+               if method in ("get", "put", "post", "patch", "delete")}
+
+    def shape(pairs):
+        return {(method, re.sub(r"\{[^}]*\}", "{}", path)) for method, path in pairs if path.startswith("/api/v1/")}
+
+    assert shape(calls) == shape(offered)
