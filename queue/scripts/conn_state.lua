@@ -9,12 +9,14 @@
 -- Sent twice: the second changes nothing.
 local C, to, sentence, refused = ARGV[1], ARGV[2], ARGV[4] or '', ARGV[5] or ''
 local key = P .. 'conn:' .. C
-local c = redis.call('HMGET', key, 'status', 'consent')
+local c = redis.call('HMGET', key, 'status', 'kind', 'consent', 'grant')
 local status = c[1]
 if not status then return { 'none' } end
 if status == to then return { 'ok', 0 } end
 if status == 'uninstalled' or (status == 'disconnected' and to ~= 'disconnected') then return { 'not', status } end
-if refused ~= '' and c[2] and c[2] ~= refused then return { 'ok', 0 } end
+local grant = c[4] and c[4] ~= '' and c[4] or 'default'
+if c[2] == 'authorization_code' then grant = c[3] end
+if refused ~= '' and refused ~= grant then return { 'ok', 0 } end
 redis.call('HSET', key, 'status', to)
 redis.call('HDEL', key, 'nb', 'why')
 redis.call('HINCRBY', key, 'version', 1)

@@ -73,6 +73,22 @@ static void a_dropped_connection_leaves_the_queue_and_says_why(void **state)
     assert_int_equal(con_drop(r, "none", "", "worker", "", NULL, &info), ERR_NOT_FOUND);
 }
 
+static void a_refusal_of_another_client_drops_nothing(void **state)
+{
+    bool changed = true;
+
+    (void)state;
+    redis_do(r, "HSET", P "conn:acme", "kind", "client_credentials");
+    redis_do(r, "HDEL", P "conn:acme", "consent");
+    assert_int_equal(con_drop(r, "acme", "c-0", "worker", "old news", &changed, &info), ERR_OK);
+    assert_false(changed);
+    redis_do(r, "HSET", P "conn:acme", "grant", "");
+    assert_int_equal(con_drop(r, "acme", "c-1", "worker", "old news", &changed, &info), ERR_OK);
+    assert_false(changed);
+    assert_int_equal(con_drop(r, "acme", "default", "worker", "Gone.", &changed, &info), ERR_OK);
+    assert_true(changed);
+}
+
 static void linking_resumes_and_refuses_another_organisation(void **state)
 {
     struct con_link l = {"acme", "a-2", STR("t-1"), STR("Acme Ltd"), false, "ops"};
@@ -197,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_dropped_connection_leaves_the_queue_and_says_why, fresh),
+        cmocka_unit_test_setup(a_refusal_of_another_client_drops_nothing, fresh),
         cmocka_unit_test_setup(linking_resumes_and_refuses_another_organisation, fresh),
         cmocka_unit_test_setup(a_clients_connections_are_held_and_let_go_together, fresh),
         cmocka_unit_test_setup(a_state_hands_its_code_to_a_worker_once, fresh),
