@@ -149,6 +149,8 @@ static enum err failure_members(const struct job_failure *f, struct buf *out)
     for (size_t i = 0; i < f->error_count; i++)
         jw_z(&w, f->catalogue[i]);
     jw_end_array(&w);
+    if (f->correlation.n > 0)
+        jw_kstr(&w, "correlation_id", f->correlation);
     jw_end_object(&w);
     enum err e = buf_check(&object);
     if (e == ERR_OK)

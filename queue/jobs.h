@@ -46,6 +46,7 @@ struct job_failure {
     const struct str *errors;     /* Xero's own words, or ours; at least one */
     const char *const *catalogue; /* row id of each error */
     size_t error_count;
+    struct str correlation; /* Xero's id of the answer, for its support; "" none */
 };
 
 /* ---- in ---- */

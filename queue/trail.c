@@ -253,6 +253,7 @@ static void write_row(struct js_out *w, const struct row *row)
     write_member(w, "export_error", doc.root, "[]");
     write_actions(w, ids);
     write_member(w, "catalogue", doc.root, "[]");
+    write_member(w, "correlation_id", doc.root, "null");
     jw_kz(w, "fix_in", cat_fix_text(catalogue_row(ids, 0)->fix_in));
     write_member(w, "attempts", doc.root, "0");
     if (!js_int64(js_get(doc.root, "first_failed_at"), &first))

@@ -50,8 +50,8 @@ static void end_doubts(struct work *w, const struct call *c)
     for (size_t i = 0; i < c->n; i++) {
         const struct element *el = &c->elements[i];
 
-        if (el->open && el->doubt.n > 0 && el->x)
-            exp_refused(w, el->x, c->kind->document, &el->doubt, 1);
+        if (el->open && el->x)
+            exp_refused(w, el->x, c->kind->document, el->doubts, el->doubt_count);
     }
 }
 
@@ -88,14 +88,16 @@ enum work_next exp_apply(struct work *w, struct call *c, struct xero_answer *a)
 /* The whole call was refused: nothing of it was stored. Halves find out whose fault it is. */
 static enum work_next refused(struct work *w, struct call *c, struct xero_answer *a)
 {
-    struct str message = a->verdict == XERO_NOT_FOUND ? STR("Not found") : a->message;
+    static const struct str not_found = STR_INIT("Not found");
+    bool gone = a->verdict == XERO_NOT_FOUND;
     enum work_next next = WORK_GO;
 
     w->answered = true;
     if (c->n == 1) {
         c->elements[0].open = false;
         if (c->elements[0].x)
-            exp_fail(w, c->elements[0].x, c->kind->document, &message, NULL, 1);
+            exp_fail(w, c->elements[0].x, c->kind->document, gone ? &not_found : a->messages, NULL,
+                     gone ? 1 : a->message_count);
         return WORK_GO;
     }
     next = exp_make(w, c->kind, c->elements, c->n / 2);

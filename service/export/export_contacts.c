@@ -204,8 +204,10 @@ static void apply_contact(struct work *w, struct element *el, const struct xero_
             return;
         }
         /* Made meanwhile by somebody else, or perhaps by this call: the next round looks. */
-        if (strcmp(row->id, "contact-number-taken") == 0 || row->retry == CAT_LOOK_UP)
+        if (strcmp(row->id, "contact-number-taken") == 0 || row->retry == CAT_LOOK_UP) {
+            exp_keep_doubts(w, el, v);
             return;
+        }
     }
     fail_all(w, el->number, v->messages, v->message_count);
 }
@@ -224,10 +226,30 @@ const struct call_kind exp_contacts = {
     "Contacts",    "Contact",     write_contact,
     apply_contact, look_up_later, NULL};
 
+/* Contacts that no round brought about: as Xero's last words of them say. */
+static void fail_open(struct work *w, const struct element *asked, size_t asked_count)
+{
+    struct str message = STR("The contact could not be made: Xero shows none with our mark and "
+                             "takes none.");
+    size_t n = 0;
+    const struct element *open = open_contacts(w, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct element *el = NULL;
+
+        for (size_t k = 0; k < asked_count && !el; k++)
+            el = str_eq(asked[k].number, open[i].number) ? &asked[k] : NULL;
+        if (el && el->doubt_count > 0)
+            fail_all(w, open[i].number, el->doubts, el->doubt_count);
+        else
+            fail_all(w, open[i].number, &message, 1);
+    }
+}
+
 enum work_next exp_resolve_contacts(struct work *w)
 {
     enum work_next next = WORK_GO;
-    struct element *open;
+    struct element *open = NULL;
     size_t n = 0;
 
     recall(w);
@@ -243,14 +265,7 @@ enum work_next exp_resolve_contacts(struct work *w)
         next = exp_make(w, &exp_contacts, open, n);
     }
     remember(w);
-    if (next != WORK_GO)
-        return next;
-    open = open_contacts(w, &n);
-    for (size_t i = 0; i < n; i++) {
-        struct str message = STR("The contact could not be made: Xero shows none with our mark and "
-                                 "takes none.");
-
-        fail_all(w, open[i].number, &message, 1);
-    }
-    return WORK_GO;
+    if (next == WORK_GO)
+        fail_open(w, open, n);
+    return next;
 }

@@ -19,6 +19,14 @@ static bool is_gone(struct str status)
     return str_eq(status, STR("VOIDED")) || str_eq(status, STR("DELETED"));
 }
 
+void exp_keep_doubts(struct work *w, struct element *el, const struct xero_element *v)
+{
+    el->doubts = arena_array(&w->arena, v->message_count, sizeof(*el->doubts));
+    el->doubt_count = v->message_count;
+    for (size_t i = 0; i < v->message_count; i++)
+        el->doubts[i] = arena_str(&w->arena, v->messages[i]);
+}
+
 /* Leaves EL in doubt if one of V's messages is of row A or B, or says that Xero had a fault. */
 static bool doubtful(struct work *w, struct element *el, const struct xero_element *v,
                      const char *a, const char *b)
@@ -29,7 +37,7 @@ static bool doubtful(struct work *w, struct element *el, const struct xero_eleme
         if (row->retry == CAT_LOOK_UP || v->uncertain || strcmp(row->id, a) == 0 ||
             strcmp(row->id, b) == 0) {
             el->open = true;
-            el->doubt = arena_str(&w->arena, v->messages[i]);
+            exp_keep_doubts(w, el, v);
             return true;
         }
     }
@@ -136,10 +144,12 @@ static void adopt_invoice(struct work *w, struct element *el, const struct xero_
     if (!el->x)
         return;
     if (!js_text(js_get(v->value, "Url"), &url) || !str_eq(url, el->url)) {
-        struct str taken = el->doubt.n > 0 ? el->doubt : STR("Invoice # must be unique.");
+        struct str taken = STR("Invoice # must be unique.");
+        bool said = el->doubt_count > 0;
 
         exp_forget(w, el);
-        exp_fail(w, el->x, "Sales invoice", &taken, (const char *[]){"number-taken"}, 1);
+        exp_fail(w, el->x, "Sales invoice", said ? el->doubts : &taken, NULL,
+                 said ? el->doubt_count : 1);
         return;
     }
     exp_record_invoice(w, el, v);
@@ -259,7 +269,7 @@ static void adopt_payment(struct work *w, struct element *el, const struct xero_
             return;
         }
     }
-    if (el->doubt.n > 0 && same_amount(invoice->amount_due, STR("0"), el->currency)) {
+    if (el->doubt_count > 0 && same_amount(invoice->amount_due, STR("0"), el->currency)) {
         el->open = false;
         if (el->x)
             el->x->settled_by_hand = true;

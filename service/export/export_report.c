@@ -31,6 +31,8 @@ void exp_fail(struct work *w, struct work_order *x, const char *document,
                               .exported_item = item,
                               .errors = texts,
                               .catalogue = rows,
+                              .correlation =
+                                  ids ? STR("") : arena_str(&w->arena, str_of(w->correlation)),
                               .error_count = n};
     x->ended = true;
     x->report.outcome = JOB_FAILED;

@@ -174,6 +174,7 @@ static enum work_next send_once(struct work *w, const char *method, const char *
     }
     if (a->day_left >= 0)
         w->day_left = a->day_left;
+    memcpy(w->correlation, a->correlation, sizeof(w->correlation));
     log_debug("xero_call", "Xero was called.", LOG_Z("method", method), LOG_Z("path", path),
               LOG_INT("status", a->status), LOG_Z("verdict", xero_verdict_text(a->verdict)),
               LOG_Z("correlation", a->correlation));

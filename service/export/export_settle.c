@@ -95,7 +95,6 @@ static enum err read_meta(struct work *w, struct str meta, struct call *c, struc
             if (js_text(js_get(js_at(list, i), members[m].name), &text))
                 *field(el, m) = arena_str(&w->arena, text);
         }
-        el->doubt = STR("");
         el->open = el->x != NULL;
     }
     js_free(&doc);

@@ -62,8 +62,9 @@ struct element {
     struct str url, hash, status, currency;
     struct str total, tax; /* what Xero must return; a payment's amount is `total` */
     struct str mark, reference;
-    bool open;        /* no verdict yet */
-    struct str doubt; /* open: Xero's words that leave it in doubt; "" none */
+    bool open;          /* no verdict yet */
+    struct str *doubts; /* open: Xero's words, some of which leave it in doubt */
+    size_t doubt_count;
     /* only to write it; not in the meta */
     const struct inv_payment *payment;
 };
@@ -93,6 +94,7 @@ struct work {
     size_t update_count, update_room;
     bool answered;
     int64_t day_left;
+    char correlation[64]; /* Xero's id of it, for its support; "" none */
     /* the token, once it was needed */
     char *access;
     int64_t access_version, access_until_ms;
@@ -127,8 +129,8 @@ void exp_read_doc(struct work *w, struct work_order *x, struct str name, const s
 
 /* ---- export_report.c ---- */
 
-/* Ends X on the failed list with N messages, each matched with the catalogue unless IDS has its
- * row. */
+/* Ends X on the failed list with N messages. IDS: their rows, of messages of ours; NULL: Xero said
+ * them, each is matched with the catalogue, and the id of Xero's last answer goes with them. */
 void exp_fail(struct work *w, struct work_order *x, const char *document,
               const struct str *messages, const char *const *ids, size_t n);
 /* The same with one message of ours. */
@@ -229,6 +231,8 @@ struct call_kind {
     void (*unsure)(struct work *w, const struct element *el);
 };
 extern const struct call_kind exp_invoices, exp_voids, exp_payments;
+/* Keeps what Xero said of EL, for the case that nothing clears it up. */
+void exp_keep_doubts(struct work *w, struct element *el, const struct xero_element *v);
 
 /* ---- export_contacts.c ---- */
 

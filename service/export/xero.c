@@ -169,12 +169,11 @@ static struct messages messages_of(const struct js_value *v, struct arena *arena
     return m;
 }
 
-/* One text of a refusal of the whole call: Xero's own words, all of them. */
-static struct str refusal(struct xero_answer *a)
+/* What the whole call was refused with: all of Xero's own words, one by one and as one text. */
+static void read_refusal(struct xero_answer *a)
 {
     struct messages m = messages_of(js_get(a->doc.root, "Elements"), &a->arena);
     struct buf all = BUF_CAP(64u << 10);
-    struct str text;
 
     if (m.n == 0)
         add_message(&m, xero_text(a->doc.root, "Detail"));
@@ -182,16 +181,18 @@ static struct str refusal(struct xero_answer *a)
         add_message(&m, xero_text(a->doc.root, "Message"));
     if (m.n == 0)
         add_message(&m, xero_text(a->doc.root, "Title"));
+    if (m.n == 0)
+        add_message(&m, str_of(arena_printf(
+                            &a->arena, "Xero answered with status %d and no reason.", a->status)));
     for (size_t i = 0; i < m.n; i++) {
         if (i > 0)
             buf_addz(&all, " ");
         buf_add_str(&all, m.rows[i]);
     }
-    if (all.n == 0)
-        buf_printf(&all, "Xero answered with status %d and no reason.", a->status);
-    text = arena_str(&a->arena, buf_str(&all));
+    a->message = arena_str(&a->arena, buf_str(&all));
+    a->messages = m.rows;
+    a->message_count = m.n;
     buf_free(&all);
-    return text;
 }
 
 static enum xero_verdict judge_denied(const struct xero_answer *a)
@@ -257,7 +258,7 @@ void xero_judge(enum err sent, const char *why, bool write, struct http_answer *
     if (correlation.n < sizeof(out->correlation))
         memcpy(out->correlation, correlation.p ? correlation.p : "", correlation.n);
     if (out->status < 200 || out->status >= 300)
-        out->message = refusal(out);
+        read_refusal(out);
     out->verdict = judge_status(out, write);
     if (out->verdict != XERO_ANSWERED && out->message.n == 0)
         out->message = STR("Xero's answer could not be read.");

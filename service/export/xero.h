@@ -46,7 +46,9 @@ struct xero_answer {
     bool in_progress;     /* UNKNOWN because no answer came in time: Xero may still be at it */
     char correlation[64]; /* Xero's id of the answer, for its support; "" none */
     struct str message;   /* for people: whole-call message; "" none */
-    struct js_doc doc;    /* the parsed body */
+    struct str *messages; /* what it is made of; at least one when REFUSED */
+    size_t message_count;
+    struct js_doc doc; /* the parsed body */
     struct http_answer http;
     struct arena arena;
 };

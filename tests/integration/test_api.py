@@ -26,7 +26,8 @@ DEFAULT_SETTINGS = {
 LEAST_MAPPINGS = {"accounts": {"default": "200"}, "taxes": {"default": "OUTPUT2"}}
 SECRET_NAMES = ("webhook", "webhook_previous", "webhook_admin", "api_token")
 ROW_FIELDS = {"id", "connection", "store", "order", "order_link", "failed_export", "exported_item", "export_error",
-              "action_required", "catalogue", "fix_in", "attempts", "first_failed_at", "last_failed_at"}
+              "action_required", "catalogue", "correlation_id", "fix_in", "attempts", "first_failed_at",
+              "last_failed_at"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 

@@ -232,6 +232,8 @@ def unpay(s, bad):
 
 PERIOD = "The document date cannot be before the period lock date, currently set at 15-Nov-2026"
 YEAR = "The document date cannot be before the end of year lock date, currently set at 10-Nov-2026"
+NUMBER_TAKEN = ("The contact number 0123456789abcdef is already assigned to another contact. The contact number must be "
+                "unique across all contacts.")
 PAID = {"financial_status": "paid"}
 CANCELLED = {"cancelled_at": "2026-11-02T10:00:00+00:00", "financial_status": "voided"}
 BY_SKU = functools.partial(mapped_otherwise, accounts={"by_sku": {"BAD": "200"}})
@@ -263,10 +265,8 @@ STATE = [
                                 "must be unique across all active contacts.",),
          names_taken, lambda s, bad: act(s, "rename_contact", name=distinct_name(s), new_name="Somebody Else"),
          document="Contact"),
-    Case("contact-number-taken", ("The contact could not be made: Xero shows none with our mark and takes none.",),
-         lambda s, bad: fault(s, method="PUT", path=CONTACTS, fault="element_error", count=3, message="The contact "
-                              f"number {mark(s)} is already assigned to another contact. The contact number must be "
-                              "unique across all contacts."), document="Contact"),
+    Case("contact-number-taken", (NUMBER_TAKEN,), lambda s, bad: fault(
+        s, method="PUT", path=CONTACTS, fault="element_error", count=3, message=NUMBER_TAKEN), document="Contact"),
     Case("contact-archived", ("The contact with the specified contact details has been archived. The contact must be "
                               "un-archived before creating new invoices or credit notes.",),
          archive_contact, lambda s, bad: act(s, "restore_contact", contact_number=mark(s)), document="Contact"),
@@ -599,6 +599,41 @@ def test_messages_on_children_of_an_element_are_explained(shop):
     assert len(row["action_required"]) == 3
 
 
+def test_every_message_of_a_call_refused_as_a_whole_is_explained(shop):
+    s, body = shop(), bad_order()
+    texts = {"Due date cannot be empty.": "due-date-missing", "Email address must be valid.": "email-invalid",
+             "A text; with a pause": "unknown"}
+    fault(s, method="PUT", path=INVOICES, fault="status", status=400, remember=False, body={
+        "ErrorNumber": 10, "Type": "ValidationException", "Message": "A validation exception occurred",
+        "Elements": [{"ValidationErrors": [{"Message": text} for text in texts]}]})
+    s.send("orders/paid", body)
+    row = wait_failed(s)
+    assert dict(zip(row["export_error"], row["catalogue"], strict=True)) == texts
+    assert len(row["action_required"]) == 3
+
+
+def test_every_message_that_leaves_a_document_in_doubt_is_explained(shop):
+    """A paid invoice cannot be voided, and Xero gives two reasons; a look-up comes before the failed list."""
+    s, body = shop(settings={"auto_sync": "include_unpaid"}), order("pending", lines=[line("Bad")])
+    s.send("orders/create", body)
+    s.wait_done(body["id"])
+    pay(s, body)
+    s.send("orders/cancelled", later(body, **CANCELLED))
+    assert wait_failed(s)["catalogue"] == ["status-locked", "document-paid"]
+
+
+def test_a_fault_of_xeros_own_over_a_contact_is_tried_again_later(shop):
+    s, body = shop(), bad_order()
+    fault(s, method="PUT", path=CONTACTS, fault="element_error", count=3, message="An error occurred in Xero.")
+    s.send("orders/paid", body)
+    lib.wait_until(lambda: s.record(body["id"]).get("att") == "1", "the attempt is counted")
+    assert s.failed() == []
+    s.stack.redis.call("ZADD", f"{PREFIX}ready:{s.connection}", "XX", "1", s.key(body["id"]))
+    resume(s)
+    s.wait_done(body["id"])
+    expect_books(s, body)
+
+
 def test_a_warning_that_loses_data_fails_the_order_and_other_warnings_do_not(shop):
     s = shop(settings={"status": "DRAFT", "record_payments": False},
              mappings=mapped(accounts={"by_sku": {"BAD": "999"}}))
@@ -609,6 +644,19 @@ def test_a_warning_that_loses_data_fails_the_order_and_other_warnings_do_not(sho
     assert row["catalogue"] == ["account-removed"]
     assert json.loads(s.record(bad["id"])["doc:invoice"])["id"]  # Xero keeps the draft: it is not made again
     assert len(s.invoices()) == 2
+
+
+def test_a_text_that_nobody_knows_is_shown_with_xeros_correlation_id(shop):
+    s, body = shop(), bad_order()
+    fault(s, method="PUT", path=INVOICES, fault="status", status=200, headers={"Xero-Correlation-Id": "c0ffee-42"},
+          body={"Status": "OK", "Invoices": [{
+              "InvoiceID": "00000000-0000-0000-0000-000000000000", "InvoiceNumber": number(body), "HasErrors": True,
+              "StatusAttributeString": "ERROR", "ValidationErrors": [{"Message": "Something new."}]}]})
+    s.send("orders/paid", body)
+    row = wait_failed(s)
+    assert (row["export_error"], row["catalogue"], row["correlation_id"]) == (
+        ["Something new."], ["unknown"], "c0ffee-42")
+    export_again(s, row)
 
 
 def test_a_text_that_nobody_knows_is_shown_as_it_is(shop):

@@ -187,7 +187,8 @@ static void test_a_row_looks_as_the_api_says(void **state)
     jw_z(&w, account->action);
     jw_end_array(&w);
     buf_printf(&want,
-               ",\"catalogue\":[\"lock-date\",\"account-invalid\",\"lock-date\"],\"fix_in\":\"%s\","
+               ",\"catalogue\":[\"lock-date\",\"account-invalid\",\"lock-date\"],"
+               "\"correlation_id\":null,\"fix_in\":\"%s\","
                "\"attempts\":3,\"first_failed_at\":\"2026-09-21T11:26:40Z\","
                "\"last_failed_at\":\"2026-09-21T14:13:20Z\"}],\"cursor\":null}",
                cat_fix_text(lock->fix_in));
