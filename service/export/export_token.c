@@ -246,27 +246,26 @@ void exp_drop(struct work *w, const char *reason, const char *sentence)
 /* Xero takes the client's id or secret for wrong: all of its connections wait for the operator. */
 static void hold_client(struct work *w, const struct errinfo *why)
 {
-    char sentence[256];
-    struct errinfo info = {0};
+    struct errinfo sentence = {0}, info = {0};
 
-    (void)snprintf(sentence, sizeof(sentence),
-                   "Xero refuses the client id or secret of this connection's app: the operator "
-                   "has to mend them. %s",
-                   why->text);
+    (void)err_set(&sentence, ERR_DENIED,
+                  "Xero refuses the client id or secret of this connection's app: the operator "
+                  "has to mend them. %s",
+                  why->text);
     met_add(MET_ALERTS, 1, "client_refused", NULL, NULL);
     log_error("token_refused",
               "Operator: Xero refuses a client id or its secret. All of its connections are held "
               "and tried again in a minute; none is disconnected.",
               LOG_Z("client", exp_client_of(&w->conn)), LOG_Z("error", why->text));
-    exp_hold(w, MEND_MS, "%s", sentence);
-    err_ignore(con_hold_client(w->redis, exp_client_of(&w->conn), MEND_MS, sentence, &info),
+    exp_hold(w, MEND_MS, "%s", sentence.text);
+    err_ignore(con_hold_client(w->redis, exp_client_of(&w->conn), MEND_MS, sentence.text, &info),
                "the others meet the same refusal themselves");
 }
 
 static void no_token(struct work *w, enum token_state state, const struct errinfo *info)
 {
     bool consent = strcmp(w->conn.grant_kind, "authorization_code") == 0;
-    char sentence[256];
+    struct errinfo sentence = {0};
 
     switch (state) {
     case TOKEN_MISSING:
@@ -279,10 +278,10 @@ static void no_token(struct work *w, enum token_state state, const struct errinf
                  LOG_Z("grant", w->grant));
         break;
     case TOKEN_OVER:
-        (void)snprintf(sentence, sizeof(sentence), "%s %s", info->text,
-                       consent ? "The consent is over: somebody has to consent again."
-                               : "Authorise the custom connection in Xero again, then resume.");
-        exp_drop(w, "token", sentence);
+        (void)err_set(&sentence, ERR_DENIED, "%s %s", info->text,
+                      consent ? "The consent is over: somebody has to consent again."
+                              : "Authorise the custom connection in Xero again, then resume.");
+        exp_drop(w, "token", sentence.text);
         break;
     case TOKEN_CLIENT:
         hold_client(w, info);
