@@ -128,6 +128,14 @@ class Process:
             return rows if len(rows) >= count else None
         return wait_until(seen, f"{self.name} logs {event}")[-1]
 
+    def wait_started(self):
+        """The event with which a program says that it has started; one that does not is ended."""
+        try:
+            return self.wait_event("started")
+        except AssertionError:
+            self.kill()
+            raise
+
     def signal(self, number):
         self.child.send_signal(number)
 
@@ -288,7 +296,7 @@ class Receiver(Process):
 
     def __init__(self, folder, env):
         super().__init__([str(BUILD / "ledgerhook-receiver")], folder, "receiver", env)
-        started = self.wait_event("started")
+        started = self.wait_started()
         self.hooks = f"127.0.0.1:{started['webhooks_port']}"
         self.api_address = f"127.0.0.1:{started['api_port']}"
         self.ops = f"127.0.0.1:{started['ops_port']}"
@@ -328,7 +336,7 @@ class Worker(Process):
 
     def __init__(self, folder, env):
         super().__init__([str(BUILD / "ledgerhook-worker")], folder, "worker", env)
-        self.ops = f"127.0.0.1:{self.wait_event('started')['ops_port']}"
+        self.ops = f"127.0.0.1:{self.wait_started()['ops_port']}"
 
 
 DEFAULT_MAPPINGS = {
