@@ -38,7 +38,7 @@ static void write_conn(struct js_out *w, const struct set_conn *c)
         jw_kint(w, "calls_left_today", c->day_left);
     else
         jw_kz(w, "calls_left_today", NULL);
-    jw_kz(w, "runs_out_at", NULL); /* nobody measures the pace yet: not known */
+    api_time(w, "runs_out_at", c->runs_out_ms / 1000);
     api_time(w, "held_until", held ? held_until : 0);
     if (c->status == SET_DISCONNECTED)
         jw_kz(w, "held_because", c->dropped);

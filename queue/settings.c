@@ -696,6 +696,21 @@ static int64_t number(const struct rds_reply *hash, const char *field, int64_t o
     return str_int64(rds_field(hash, field), &n) ? n : otherwise;
 }
 
+/* When the day's calls are used up if the rest of the day goes as it has gone; 0: not before its end,
+ * or Xero has said nothing of this day yet. */
+static int64_t runs_out(const struct rds_reply *hash, int64_t now_ms)
+{
+    const int64_t day_ms = 86400000;
+    int64_t left = number(hash, "day_left", -1), ends = number(hash, "day_end", 0);
+    int64_t used = number(hash, "day_max", 0) - left, passed = now_ms - (ends - day_ms);
+
+    if (left < 0 || ends <= now_ms || used <= 0 || passed <= 0)
+        return 0;
+    int64_t at = now_ms + left * passed / used;
+
+    return at < ends ? at : 0;
+}
+
 static void read_conn(const struct rds_reply *hash, struct set_conn *out)
 {
     struct str status = rds_field(hash, "status");
@@ -716,6 +731,7 @@ static void read_conn(const struct rds_reply *hash, struct set_conn *out)
              STR_FMT(str_cut(rds_field(hash, "why"), sizeof out->hold_why - 1)));
     out->version = number(hash, "version", 0);
     out->day_left = number(hash, "day_left", -1);
+    out->runs_out_ms = runs_out(hash, (int64_t)time(NULL) * 1000);
     out->not_before_ms = number(hash, "nb", 0);
 }
 

@@ -112,6 +112,7 @@ struct set_conn {
     char dropped[256];   /* disconnected: why */
     int64_t version;
     int64_t day_left;      /* Xero's newest word less the permits since; -1 unknown */
+    int64_t runs_out_ms;   /* Unix ms at which they end at the pace of this day; 0 not before it */
     int64_t not_before_ms; /* Unix ms; 0 none */
     char hold_why[256];    /* why it is held until then */
     int64_t waiting, failed, leased;

@@ -3,6 +3,7 @@ Xero, and exports by hand; by real webhooks through real processes.
 """
 
 import base64
+import datetime
 import random
 import re
 import time
@@ -586,3 +587,17 @@ def test_every_call_needs_a_token(desk, method, path):
     for token in (None, "wrong"):
         status, answer = desk.receiver.api(method, path, token=token)
         assert status == 401 and answer["status"] == 401
+
+
+def test_a_connection_says_when_its_calls_run_out_at_the_pace_of_the_day(shop):
+    s = shop()
+    key, (seconds, _) = f"{lib.PREFIX}conn:{s.connection}", s.stack.redis.call("TIME")
+    now, hour = int(seconds) * 1000, 3600000
+    answer = lambda: s.stack.receiver.api("GET", f"/connections/{s.connection}")[1]
+    assert answer()["runs_out_at"] is None, "Xero has said nothing yet"
+    s.stack.redis.call("HSET", key, "day_left", 1000, "day_max", 5000, "day_end", now + 16 * hour)
+    at = datetime.datetime.fromisoformat(answer()["runs_out_at"])
+    # 4,000 in 8 hours: the last 1,000 in 2 more
+    assert abs(at.timestamp() * 1000 - now - 2 * hour) < 60000
+    s.stack.redis.call("HSET", key, "day_left", 4900)
+    assert answer()["runs_out_at"] is None, "they last beyond the day"
