@@ -696,8 +696,8 @@ static int64_t number(const struct rds_reply *hash, const char *field, int64_t o
     return str_int64(rds_field(hash, field), &n) ? n : otherwise;
 }
 
-/* When the day's calls are used up if the rest of the day goes as it has gone; 0: not before its end,
- * or Xero has said nothing of this day yet. */
+/* When the day's calls are used up if the rest of the day goes as it has gone; 0: not before its
+ * end, or Xero has said nothing of this day yet. */
 static int64_t runs_out(const struct rds_reply *hash, int64_t now_ms)
 {
     const int64_t day_ms = 86400000;
