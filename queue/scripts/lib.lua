@@ -24,9 +24,10 @@ end
 
 -- What connection C may spend. Xero says with each answer how many calls of its day are left; its day
 -- ends at a time of its own, seen when the figure jumps up. Until the first answer, and when the day is
--- over, one call at a time finds out. A share of the day is kept for exports by hand. As long as no more
--- than a tenth of the day's calls were spent ahead of its hours, an order leaves at once; beyond that
--- a batch lingers as long as what is left has to last, so that its calls are shared by more orders.
+-- over, one call at a time finds out. A share of the day is kept for exports by hand. As long as nine
+-- tenths of what an even spending leaves are left, an order leaves at once: a tenth of the day may be
+-- spent ahead, less and less towards its end, so that the last hours have their share. With less, a batch
+-- lingers as long as what is left has to last, so that its calls are shared by more orders.
 -- Returns calls in flight allowed, calls left for all, calls left by hand, linger ms, end of the day.
 local DAY_MS, BATCH = 86400000, 50
 local function budget(C)
@@ -37,7 +38,7 @@ local function budget(C)
   local reserve = math.ceil(tonumber(c[2]) * tonumber(o[1] or 5) / 100)
   local free, usual = left - reserve, tonumber(c[2]) - reserve
   local linger = 0
-  if free < usual * ((ends - now) / DAY_MS - 0.1) then
+  if free < usual * 0.9 * (ends - now) / DAY_MS then
     linger = (ends - now) * tonumber(c[4] or 200) / 100 / math.max(free, 1)
     linger = math.floor(math.min(linger, tonumber(o[2] or 900000)))
   end

@@ -644,6 +644,15 @@ def test_ahead_of_its_hours_a_batch_lingers_and_a_full_one_does_not(queue):
     assert len(queue.lease().orders) == 50
 
 
+def test_the_last_hours_of_a_day_have_their_share_too(queue):
+    queue.budget("acme", 400, hours=1.2)  # 150 for all: less than the 237 of an even spending
+    queue.ingest("shopify/acme/001")
+    assert queue.lease() is None
+    queue.budget("acme", 500, hours=1.2)
+    queue.ingest("shopify/acme/002")
+    assert queue.lease()
+
+
 def test_a_batch_lingers_no_longer_than_the_longest(queue):
     queue.redis("HSET", PREFIX + "options", "reserve", "5", "linger_max", "1")
     queue.budget("acme", 1000, hours=20)
