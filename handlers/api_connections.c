@@ -177,7 +177,7 @@ static void change(struct srv_env *env, struct srv_req *req, struct srv_res *res
     else
         show(req, res, name, created ? 201 : 200);
 out:
-    js_free(&doc);
+    js_free_secret(&doc);
 }
 
 void api_connection(struct srv_env *env, struct srv_req *req, struct srv_res *res)

@@ -86,7 +86,7 @@ static enum err read_tokens(const struct http_answer *answer, struct xero_tokens
         e = err_set(info, ERR_REMOTE, "Xero's identity server answered with status %d.",
                     answer->status);
     }
-    js_free(&doc);
+    js_free_secret(&doc);
     return e;
 }
 
