@@ -145,16 +145,16 @@ static void pick_ids(struct bulk *b, const struct js_value *ids, struct opt_erro
 static enum err pick_matching(struct bulk *b, struct str connection,
                               const struct trl_filter *filter)
 {
-    struct str after = {NULL, 0}, *keys = arena_array(b->req->arena, CHUNK, sizeof *keys);
+    struct str *keys = arena_array(b->req->arena, CHUNK, sizeof *keys);
+    struct trl_walk at = {0};
     size_t n = CHUNK;
     enum err e = ERR_OK;
 
     while (e == ERR_OK && n == CHUNK && b->count < ALL_MAX) {
-        e = trl_failed_keys(b->req->redis, connection, filter, after, CHUNK, b->req->arena, keys,
-                            &n, &b->info);
+        e = trl_failed_next(b->req->redis, connection, filter, &at, CHUNK, b->req->arena, keys, &n,
+                            &b->info);
         for (size_t i = 0; i < n && e == ERR_OK && b->count < ALL_MAX; i++)
             pick(b, connection, keys[i]);
-        after = e == ERR_OK && n > 0 ? keys[n - 1] : after;
     }
     return e;
 }

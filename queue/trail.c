@@ -449,41 +449,6 @@ enum err trl_failed_next(struct rds *r, struct str connection, const struct trl_
     return e;
 }
 
-enum err trl_failed_keys(struct rds *r, struct str connection, const struct trl_filter *f,
-                         struct str after, size_t n, struct arena *arena, struct str *keys,
-                         size_t *count, struct errinfo *info)
-{
-    struct trl_walk at = {0};
-    struct rds_reply *score = NULL;
-
-    *count = 0;
-    if (after.n > 0) {
-        struct str key = str_of(arena_printf(arena, RDS_PREFIX "failed:%.*s", STR_FMT(connection)));
-        enum err e = rds_call(r, (struct str[]){STR("ZSCORE"), key, after}, 3, &score, info);
-        if (e != ERR_OK)
-            return e;
-        at.begun = rds_type(score) == RDS_TEXT;
-        at.at_ms = rds_int(score);
-        snprintf(at.order, sizeof at.order, "%.*s", STR_FMT(after));
-        rds_free(score);
-    }
-    return trl_failed_next(r, connection, f, &at, n, arena, keys, count, info);
-}
-
-enum err trl_failed_count(struct rds *r, struct str connection, int64_t *count,
-                          struct errinfo *info)
-{
-    struct rds_reply *reply = NULL;
-    struct arena arena = {0};
-    struct str key = str_of(arena_printf(&arena, RDS_PREFIX "failed:%.*s", STR_FMT(connection)));
-    enum err e = rds_call(r, (struct str[]){STR("ZCARD"), key}, 2, &reply, info);
-
-    *count = e == ERR_OK ? rds_int(reply) : 0;
-    rds_free(reply);
-    arena_free(&arena);
-    return e;
-}
-
 enum err trl_note(struct rds *r, const char *connection, const char *level, const char *store_key,
                   const char *event, struct str message, struct errinfo *info)
 {

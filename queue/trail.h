@@ -42,15 +42,7 @@ struct trl_walk {
 enum err trl_failed_next(struct rds *r, struct str connection, const struct trl_filter *f,
                          struct trl_walk *at, size_t n, struct arena *arena, struct str *keys,
                          size_t *count, struct errinfo *info) MUST_CHECK;
-/* The same behind the row of order AFTER ({NULL,0}, or no longer on the list: from the start), for
- * who only reads: rows that fail again come up again. */
-enum err trl_failed_keys(struct rds *r, struct str connection, const struct trl_filter *f,
-                         struct str after, size_t n, struct arena *arena, struct str *keys,
-                         size_t *count, struct errinfo *info) MUST_CHECK;
 /* Writes a line for people into a connection's log. LEVEL is "error" or "info"; STORE_KEY is
  * "shopify/x"; MESSAGE has no secret and nothing of a buyer in it. */
 enum err trl_note(struct rds *r, const char *connection, const char *level, const char *store_key,
                   const char *event, struct str message, struct errinfo *info) MUST_CHECK;
-/* How many rows a connection's failed list has. */
-enum err trl_failed_count(struct rds *r, struct str connection, int64_t *count,
-                          struct errinfo *info) MUST_CHECK;
