@@ -393,10 +393,11 @@ static void take_data_request(struct hook *h)
 
 static void take_redaction(struct hook *h)
 {
-    struct str *ids = arena_array(h->req->arena, h->req->body.n / 2 + 1, sizeof *ids);
-    size_t n = shp_orders_to_redact(h->doc.root, ids, h->req->body.n / 2 + 1);
-    char key[LIM_ORDER_KEY + 1], text[100];
+    size_t n = shp_orders_to_redact(h->doc.root, NULL, 0);
+    struct str *ids = arena_array(h->req->arena, n, sizeof *ids);
+    char key[LIM_ORDER_KEY + 1], text[200];
 
+    n = shp_orders_to_redact(h->doc.root, ids, n);
     for (size_t i = 0; i < n; i++) {
         if (job_order_key(STR("shopify"), str_of(h->shop), ids[i], key) == ERR_OK &&
             job_redact(h->req->redis, key, shp_redact, &h->info) != ERR_OK) {
@@ -405,7 +406,9 @@ static void take_redaction(struct hook *h)
         }
     }
     (void)snprintf(text, sizeof text,
-                   "A buyer's data was erased at their request, from %zu orders.", n);
+                   "A buyer's data was erased at their request, from what was stored of the %zu %s "
+                   "that the shop named.",
+                   n, n == 1 ? "order" : "orders");
     take_notice(h, "info", "data_erased", str_of(text));
 }
 

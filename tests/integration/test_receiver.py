@@ -342,6 +342,8 @@ def test_a_buyers_data_leaves_all_that_is_stored_of_their_orders_and_of_no_other
                        '{"t":1764000000000,"kind":"attempt","result":"failed","message":"Jane Roe is taken"}')
     assert JANE.search(everything_of(s))
     assert s.send("customers/redact", redaction(s, mine, broken, {"id": 424242}))[1] == {"result": "ignored", "reason": "logged"}
+    assert notes(s, "data_erased") == [("info", "A buyer's data was erased at their request, from what was stored of the 3 "
+                                                "orders that the shop named.")]
     snapshot = s.stack.redis.call("HGET", f"{lib.PREFIX}snap:{s.key(other['id'])}", "order")
     s.stack.redis.call("DEL", f"{lib.PREFIX}snap:{s.key(other['id'])}")
     left = everything_of(s)
