@@ -190,7 +190,8 @@ const struct cat_row cat_rows[] = {
      .pattern = "*the contact name * is already assigned to another contact*|"
                 "please enter a unique name*|the contact name already exists*",
      .cause = "Another contact (customer or supplier) has that name or e-mail.",
-     .action = "Make it unique here, or rename the other in Xero.",
+     .action = "Rename the other contact in Xero, or change the customer's name in the shop; then "
+               "export again.",
      .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
     {.id = "contact-number-taken",
      .pattern = "the contact number * is already assigned to another contact*|"
@@ -199,7 +200,7 @@ const struct cat_row cat_rows[] = {
      .cause = "The mark by which this program knows its contacts is on another contact in Xero, "
               "perhaps an archived or merged one.",
      .action = "Find that contact in Xero (archived ones too) and restore it or clear its contact "
-               "number; or map the customer to the right contact here. Then export again.",
+               "number; then export again.",
      .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
     {.id = "account-number-exists",
      .pattern = "the account number already exists*",
@@ -212,7 +213,8 @@ const struct cat_row cat_rows[] = {
                 "the contact with the specified contact details has been archived*|"
                 "unable to assign an archived contact*",
      .cause = "The contact was archived, deleted or merged in Xero.",
-     .action = "Restore it; if merged, map the customer to the surviving contact.",
+     .action = "Restore it in Xero, then export again; if it was merged, enter this order by hand "
+               "on the contact that is left.",
      .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
     {.id = "contact-empty",
      .pattern = "the contact must contain at least 1 of the following elements to identify the "
@@ -253,8 +255,8 @@ const struct cat_row cat_rows[] = {
     {.id = "status-locked",
      .pattern = "invoice not of valid status for modification*|credit note not of valid status*",
      .cause = "The document in Xero is paid, voided or deleted, so Xero refuses the change.",
-     .action = "Open the document in Xero. If it was voided or deleted by mistake, export the "
-               "order by hand as a new invoice; else delete the failed export.",
+     .action = "Open the document in Xero. If it was voided or deleted by mistake, enter the order "
+               "by hand there. Then delete the failed export.",
      .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
     {.id = "document-paid",
      .pattern = "this document cannot be edited as it has a payment or credit note allocated to "
@@ -294,8 +296,8 @@ const struct cat_row cat_rows[] = {
      .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
     {.id = "voided-in-xero",
      .cause = "Somebody voided or deleted the invoice in Xero.",
-     .action = "If that was meant, delete the failed export. If not, export the order by hand as "
-               "a new invoice.",
+     .action = "If that was meant, delete the failed export. If not, enter the order by hand in "
+               "Xero first; it is not exported a second time.",
      .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
     {.id = "deleted-in-shop",
      .cause = "The order was deleted in the shop, but its invoice is in Xero; it is not voided by "
@@ -361,9 +363,9 @@ const struct cat_row cat_rows[] = {
     {.id = "payment-split-unknown",
      .cause = "The order was paid through several gateways, and the shop has not said how much "
               "came through each.",
-     .action = "Give the store an API token so that the payments can be read, or enter the "
-               "payments by hand in Xero. The invoice itself is in Xero.",
-     .fix_in = CAT_FIX_HERE, .retry = CAT_RETRY_NO, .setting = "secrets.api_token"},
+     .action = "Enter the payments by hand in Xero, where the invoice is, then delete the failed "
+               "export. An app that sends order_transactions/create says such splits by itself.",
+     .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
 
     /* ---- connection, limits, transport ---- */
     {.id = "daily-limit",
