@@ -85,25 +85,32 @@ enum work_next exp_apply(struct work *w, struct call *c, struct xero_answer *a)
     return next;
 }
 
-/* The whole call was refused: nothing of it was stored. Halves find out whose fault it is. */
+/* Halves of C find out whose fault it is. */
+static enum work_next halve(struct work *w, const struct call *c)
+{
+    enum work_next next = exp_make(w, c->kind, c->elements, c->n / 2);
+
+    if (next == WORK_GO)
+        next = exp_make(w, c->kind, c->elements + c->n / 2, c->n - c->n / 2);
+    return next;
+}
+
+/* The whole call was refused: nothing of it was stored. */
 static enum work_next refused(struct work *w, struct call *c, struct xero_answer *a)
 {
     static const struct str not_found = STR_INIT("Not found");
     bool gone = a->verdict == XERO_NOT_FOUND;
-    enum work_next next = WORK_GO;
+    struct element *el = &c->elements[0];
 
     w->answered = true;
-    if (c->n == 1) {
-        c->elements[0].open = false;
-        if (c->elements[0].x)
-            exp_fail(w, c->elements[0].x, c->kind->document, gone ? &not_found : a->messages, NULL,
-                     gone ? 1 : a->message_count);
+    if (c->n > 1)
+        return halve(w, c);
+    el->open = false;
+    if (gone && c->kind == &exp_invoices && exp_renew_contact(w, el->x))
         return WORK_GO;
-    }
-    next = exp_make(w, c->kind, c->elements, c->n / 2);
-    if (next == WORK_GO)
-        next = exp_make(w, c->kind, c->elements + c->n / 2, c->n - c->n / 2);
-    return next;
+    exp_fail(w, el->x, c->kind->document, gone ? &not_found : a->messages, NULL,
+             gone ? 1 : a->message_count);
+    return WORK_GO;
 }
 
 /* Elements without any verdict: Xero does not hold them (or a mark of doubt says so). Their orders
@@ -126,17 +133,12 @@ static void put_off(struct work *w, const struct call *c, int64_t ms)
 
 static enum work_next too_large(struct work *w, struct call *c)
 {
-    if (c->n == 1) {
-        c->elements[0].open = false;
-        exp_fail_one(w, c->elements[0].x, c->kind->document, "request-too-large",
-                     "The document is larger than Xero takes in one call.");
-        return WORK_GO;
-    }
-    enum work_next next = exp_make(w, c->kind, c->elements, c->n / 2);
-
-    if (next == WORK_GO)
-        next = exp_make(w, c->kind, c->elements + c->n / 2, c->n - c->n / 2);
-    return next;
+    if (c->n > 1)
+        return halve(w, c);
+    c->elements[0].open = false;
+    exp_fail_one(w, c->elements[0].x, c->kind->document, "request-too-large",
+                 "The document is larger than Xero takes in one call.");
+    return WORK_GO;
 }
 
 static enum work_next make_batch(struct work *w, const struct call_kind *kind,
@@ -318,12 +320,28 @@ static enum work_next make_payments(struct work *w)
     return exp_make(w, &exp_payments, elements, n);
 }
 
+/* Whether a remembered contact proved to be of no use; each order is told so once at most. */
+static bool lacks_contact(const struct work *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        const struct work_order *x = &w->orders[i];
+
+        if (x->contact_anew && x->contact_id.n == 0 && !x->ended)
+            return true;
+    }
+    return false;
+}
+
 enum work_next exp_stages(struct work *w)
 {
-    enum work_next next = exp_resolve_contacts(w);
+    enum work_next next = exp_look_at_lost(w);
 
-    if (next == WORK_GO)
-        next = make_invoices(w);
+    do {
+        if (next == WORK_GO)
+            next = exp_resolve_contacts(w);
+        if (next == WORK_GO)
+            next = make_invoices(w);
+    } while (next == WORK_GO && lacks_contact(w));
     if (next == WORK_GO)
         next = make_voids(w);
     if (next == WORK_GO)

@@ -56,7 +56,7 @@ static void recall(struct work *w)
     argv[0] = STR("HMGET");
     argv[1] = contacts_key(w);
     for (size_t i = 0; i < w->count; i++) {
-        if (!needs_contact(&w->orders[i]))
+        if (!needs_contact(&w->orders[i]) || w->orders[i].contact_anew)
             continue;
         asked[n] = &w->orders[i];
         argv[2 + n++] = mark_of(&w->orders[i]);
@@ -94,14 +94,20 @@ static void remember(struct work *w)
     rds_free(reply);
 }
 
-void exp_forget_contact(struct work *w, const struct work_order *x)
+bool exp_renew_contact(struct work *w, struct work_order *x)
 {
     struct str argv[] = {STR("HDEL"), contacts_key(w), mark_of(x)};
     struct rds_reply *reply = NULL;
     struct errinfo info = {0};
 
-    err_ignore(rds_call(w->redis, argv, 3, &reply, &info), "the next export fails the same way");
+    if (!x->contact_kept)
+        return false;
+    err_ignore(rds_call(w->redis, argv, 3, &reply, &info), "the next export finds out again");
     rds_free(reply);
+    x->contact_id = STR("");
+    x->contact_kept = false;
+    x->contact_anew = true;
+    return true;
 }
 
 /* ---- looking up ---- */

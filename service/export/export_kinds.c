@@ -118,9 +118,16 @@ static void write_invoice(struct js_out *out, const struct element *el)
     inv_write_invoice(out, &el->x->wanted.invoice, el->x->contact_id.p);
 }
 
+static bool is_row(struct str message, const char *id)
+{
+    return strcmp(cat_match(message)->id, id) == 0;
+}
+
 static void apply_invoice(struct work *w, struct element *el, const struct xero_element *v)
 {
     if (v->id.n > 0) {
+        if (!v->ok && !v->uncertain)
+            el->lost = arena_str(&w->arena, v->messages[0]);
         exp_record_invoice(w, el, v);
         if (el->x)
             el->x->made = true;
@@ -128,11 +135,94 @@ static void apply_invoice(struct work *w, struct element *el, const struct xero_
     if (v->ok && v->id.n > 0)
         check_total(w, el, v);
     else if (!doubtful(w, el, v, "number-taken", "") && el->x) {
-        exp_refused(w, el->x, "Sales invoice", v->messages, v->message_count);
         for (size_t i = 0; i < v->message_count; i++)
-            if (strcmp(cat_match(v->messages[i])->id, "contact-archived") == 0)
-                exp_forget_contact(w, el->x);
+            if (is_row(v->messages[i], "contact-archived") && exp_renew_contact(w, el->x))
+                return;
+        exp_refused(w, el->x, "Sales invoice", v->messages, v->message_count);
     }
+}
+
+/* ---- invoices that Xero stored without all of their data ---- */
+
+static bool lacks_account(const struct xero_element *invoice)
+{
+    const struct js_value *lines = js_get(invoice->value, "LineItems");
+    struct str code;
+
+    for (size_t i = 0; i < js_len(lines); i++) {
+        if (!js_text(js_get(js_at(lines, i), "AccountCode"), &code) || code.n == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether a person has mended it: what Xero approves is whole; of a draft only the accounts can be
+ * seen. */
+static bool is_mended(struct str lost, const struct xero_element *v)
+{
+    bool open = str_eq(v->status, STR("DRAFT")) || str_eq(v->status, STR("SUBMITTED"));
+
+    return !open || (is_row(lost, "account-removed") && !lacks_account(v));
+}
+
+static void fail_lost(struct work *w, const struct element *el, struct str lost)
+{
+    bool account = is_row(lost, "account-removed");
+
+    exp_fail_one(w, el->x, "Sales invoice", cat_match(lost)->id,
+                 "Xero holds the draft %.*s %s%.*s. A draft is not updated from here: mend %s in "
+                 "Xero, then export again.",
+                 STR_FMT(el->number),
+                 account ? "with a line that has no account" : "without what was sent: ",
+                 STR_FMT(account ? STR("") : str_cut(lost, 400)),
+                 account ? "that line" : "and approve it");
+}
+
+static void look_at_lost(struct work *w, struct element *el, const struct xero_element *v)
+{
+    struct str lost = el->x->lost;
+
+    if (v && is_gone(v->status)) {
+        exp_record_invoice(w, el, v);
+        exp_fail_one(w, el->x, "Sales invoice", "voided-in-xero",
+                     "The invoice %.*s was voided or deleted in Xero.", STR_FMT(el->number));
+    } else if (v && is_mended(lost, v)) {
+        exp_record_invoice(w, el, v);
+    } else {
+        fail_lost(w, el, lost);
+    }
+}
+
+enum work_next exp_look_at_lost(struct work *w)
+{
+    struct element *elements = arena_array(&w->arena, w->count + 1, sizeof(*elements));
+    struct call c = {.kind = &exp_invoices, .elements = elements};
+    struct xero_element *found = NULL;
+    struct xero_answer a;
+    enum work_next next;
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->count; i++) {
+        struct work_order *x = &w->orders[i];
+
+        if (x->lost.n > 0 && !x->ended && !x->wanted.void_invoice)
+            elements[c.n++] = (struct element){.x = x,
+                                               .open = true,
+                                               .number = x->known.invoice_number,
+                                               .invoice_id = x->known.invoice_id,
+                                               .hash = x->known.invoice_hash,
+                                               .currency = x->known_currency};
+    }
+    next = read_invoices(w, &c, "IDs", invoice_id_of, &a, &found, &n);
+    for (size_t i = 0; i < c.n && next == WORK_GO; i++) {
+        const struct xero_element *v = NULL;
+
+        for (size_t k = 0; k < n && !v; k++)
+            v = str_eq(found[k].id, elements[i].invoice_id) ? &found[k] : NULL;
+        look_at_lost(w, &elements[i], v);
+    }
+    xero_answer_free(&a);
+    return next;
 }
 
 /* An invoice of our number: ours if it links to our order. */

@@ -40,6 +40,7 @@ static void know_invoice(struct work_order *x, struct str id, const struct eleme
     x->known.voided = str_eq(status, STR("VOIDED")) || str_eq(status, STR("DELETED"));
     x->known_total = total;
     x->known_status = status;
+    x->lost = el->lost;
     x->known_currency = el->currency;
     if (mon_currency(el->currency, code, NULL) != ERR_OK ||
         mon_parse(total, code, &x->known.invoice_total, NULL) != ERR_OK)
@@ -79,7 +80,8 @@ void exp_read_doc(struct work *w, struct work_order *x, struct str name, const s
                          .currency = text_of(v, "currency", a),
                          .total = text_of(v, "total", a),
                          .tax = text_of(v, "tax", a),
-                         .reference = text_of(v, "reference", a)};
+                         .reference = text_of(v, "reference", a),
+                         .lost = text_of(v, "lost", a)};
     bool payment = str_starts(name, STR("pay:"));
 
     /* Ids count for the organisation that they were made in. */
@@ -126,6 +128,8 @@ void exp_record_invoice(struct work *w, const struct element *el, const struct x
     jw_kstr(&out, "tax", v ? v->total_tax : el->tax);
     jw_kstr(&out, "currency", el->currency);
     jw_kstr(&out, "status", status);
+    if (el->lost.n > 0)
+        jw_kstr(&out, "lost", el->lost);
     if (!v)
         jw_kstr(&out, "url", el->url);
     jw_end_object(&out);

@@ -41,11 +41,13 @@ struct work_order {
     struct inv_known known;
     struct inv_payment *payments; /* known.payments, growing */
     struct str known_total, known_currency, known_status;
+    struct str lost;        /* Xero's words on what it left out of the invoice; "" nothing */
     struct element *doubts; /* documents of which nobody knows whether they were made */
     size_t doubt_count;
     struct inv_wanted wanted;
     struct str contact_id;
     bool contact_kept;       /* it was remembered from an earlier export */
+    bool contact_anew;       /* that one was of no use: it is looked up instead */
     bool distinct;           /* the contact's own name is taken */
     bool made, paid, voided; /* by this lease, for the sentence */
     bool settled_by_hand;    /* a person paid it in Xero */
@@ -62,6 +64,7 @@ struct element {
     struct str url, hash, status, currency;
     struct str total, tax; /* what Xero must return; a payment's amount is `total` */
     struct str mark, reference;
+    struct str lost;    /* of a recorded invoice: what Xero left out of it, in its words */
     bool open;          /* no verdict yet */
     struct str *doubts; /* open: Xero's words, some of which leave it in doubt */
     size_t doubt_count;
@@ -231,6 +234,9 @@ struct call_kind {
     void (*unsure)(struct work *w, const struct element *el);
 };
 extern const struct call_kind exp_invoices, exp_voids, exp_payments;
+/* Invoices that Xero stored without all of their data: nothing is done for their orders until
+ * somebody has mended them in Xero. */
+enum work_next exp_look_at_lost(struct work *w);
 /* Keeps what Xero said of EL, for the case that nothing clears it up. */
 void exp_keep_doubts(struct work *w, struct element *el, const struct xero_element *v);
 
@@ -239,8 +245,9 @@ void exp_keep_doubts(struct work *w, struct element *el, const struct xero_eleme
 extern const struct call_kind exp_contacts;
 /* Gives every open order that needs an invoice its ContactID: remembered, looked up, made. */
 enum work_next exp_resolve_contacts(struct work *w);
-/* Forgets the remembered ContactID of X's customer: it cannot be used any more. */
-void exp_forget_contact(struct work *w, const struct work_order *x);
+/* Xero does not take X's contact. If that was a remembered one it is forgotten, and true: X gets
+ * another try with what a look-up finds, once. */
+bool exp_renew_contact(struct work *w, struct work_order *x);
 
 /* ---- export_settle.c ---- */
 

@@ -78,8 +78,8 @@ const struct cat_row cat_rows[] = {
      .pattern = "account code * has been removed as it does not match a recognised account",
      .cause = "Xero does not know the mapped account, and stored the draft's line without an "
               "account.",
-     .action = "Map the account code to an existing account in the store's settings, then export "
-               "again.",
+     .action = "Map the account code to an existing account in the store's settings, and give the "
+               "draft's line its account in Xero; then export again.",
      .fix_in = CAT_FIX_HERE, .retry = CAT_RETRY_NO, .setting = "mappings.accounts"},
     {.id = "account-missing",
      .cause = "No account is mapped for this kind of line.",

@@ -205,10 +205,6 @@ def foreign_contact(s, bad):
     s.stack.redis.call("HSET", f"{PREFIX}contacts:{s.connection}", mark(s), str(uuid.uuid4()))
 
 
-def forget_contact(s, bad):
-    s.stack.redis.call("HDEL", f"{PREFIX}contacts:{s.connection}", mark(s))
-
-
 def lock(s, bad):
     organisation(s, period_lock_date="2026-11-15", end_of_year_lock_date="2026-11-10")
 
@@ -274,7 +270,6 @@ STATE = [
     Case("invoice-limit", ("You have reached the limit of invoices you can approve",),
          lambda s, bad: organisation(s, approval_limit=1), lambda s, bad: organisation(s, approval_limit=None),
          last=True),
-    Case("not-found", ("Not found",), foreign_contact, forget_contact),
     Case("status-locked", ("Invoice not of valid status for modification",), topic="orders/cancelled", then=CANCELLED,
          settings={"status": "DRAFT", "record_payments": False},
          provoke=lambda s, bad: act(s, "approve_invoice", invoice_number=number(bad)),
@@ -341,6 +336,7 @@ REFUSED = [
              "'XeroWeb.LineAmountType'. Path 'Invoices[0].LineAmountTypes'."),
     numbered("internal-fault", 17, "NoDataProcessedException", "No data has been processed for this endpoint. This "
              "endpoint is expecting data in its own wrapper."),
+    refused("not-found", 404, "", "Not found"),
     refused("request-too-large", 413, "", "Xero answered with status 413 and no reason."),
 ]
 # What the worker says itself, before anything is sent.
@@ -644,6 +640,45 @@ def test_a_warning_that_loses_data_fails_the_order_and_other_warnings_do_not(sho
     assert row["catalogue"] == ["account-removed"]
     assert json.loads(s.record(bad["id"])["doc:invoice"])["id"]  # Xero keeps the draft: it is not made again
     assert len(s.invoices()) == 2
+
+
+def test_a_draft_without_its_account_stays_failed_until_it_is_mended_in_xero(shop):
+    s = shop(settings={"status": "DRAFT", "record_payments": False},
+             mappings=mapped(accounts={"by_sku": {"BAD": "999"}}))
+    body = bad_order()
+    s.send("orders/paid", body)
+    row = wait_failed(s)
+    BY_SKU()(s, body)
+    answer = api(s, "POST", f"/failed/{row['id']}/export?wait=20", {})
+    assert (answer["exported"], answer["failed"]) == (0, 1), answer
+    row = wait_failed(s)
+    assert row["catalogue"] == ["account-removed"]
+    assert row["export_error"] == [
+        f"Xero holds the draft {number(body)} with a line that has no account. A draft is not updated from here: "
+        "mend that line in Xero, then export again."]
+    (invoice,) = s.books()["invoices"]
+    act(s, "edit_invoice", invoice_number=number(body), element={
+        "LineItems": [{**{key: one[key] for key in ("Description", "Quantity", "UnitAmount", "TaxType")},
+                       "AccountCode": "200"} for one in invoice["LineItems"]]})
+    export_again(s, row)
+    assert len(s.invoices()) == 1
+
+
+@pytest.mark.parametrize("said", [False, True], ids=["unknown", "archived"])
+def test_a_remembered_contact_that_xero_does_not_take_is_resolved_anew_once(said, shop):
+    s = shop()
+    if said:
+        gone = act(s, "add_contact", element={"Name": "Old"})["ContactID"]
+        act(s, "archive_contact", name="Old")
+        s.stack.redis.call("HSET", f"{PREFIX}contacts:{s.connection}", mark(s), gone)
+    else:
+        foreign_contact(s, None)
+    bodies = [order("paid"), order("paid"), neighbour()]
+    in_one_lease(s, "orders/paid", *bodies)
+    for body in bodies:
+        wait_settled(s, body)
+    assert s.failed() == []
+    expect_books(s, *bodies)
 
 
 def test_a_text_that_nobody_knows_is_shown_with_xeros_correlation_id(shop):
