@@ -67,7 +67,8 @@ static enum err read_key(struct srv_req *req, struct str key, struct set_store *
     return set_store_look(req->redis, p, id, out, info);
 }
 
-/* The cursor is the key of the page's last store. */
+/* The cursor is the key of the page's last store. Stores beside the page are read only where it
+ * takes that to know whose they are. */
 void api_stores(struct srv_env *env, struct srv_req *req, struct srv_res *res)
 {
     struct str connection = srv_query(req, "connection"), after = {NULL, 0};
@@ -87,15 +88,20 @@ void api_stores(struct srv_env *env, struct srv_req *req, struct srv_res *res)
     jw_key(&w, "rows");
     jw_begin_array(&w);
     for (size_t i = 0; i < n && e == ERR_OK; i++) {
+        bool passed = after.n > 0 && str_compare(keys[i], after) <= 0;
         struct set_store *s = NULL;
 
+        if (!connection.p && (passed || shown > limit)) {
+            count++;
+            continue;
+        }
         e = read_key(req, keys[i], &s, &info);
         if (e == ERR_NOT_FOUND) {
             e = ERR_OK; /* deleted since it was listed */
         } else if (e == ERR_OK && !s->deleted &&
                    (!connection.p || str_eq(connection, str_of(s->connection)))) {
             count++;
-            if ((after.n == 0 || str_compare(keys[i], after) > 0) && shown++ < limit) {
+            if (!passed && shown++ < limit) {
                 write_store(&w, s);
                 last = keys[i];
             }

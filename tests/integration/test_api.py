@@ -580,6 +580,19 @@ def test_stores_are_listed_by_connection_and_page_by_page(store, api):
     assert api("GET", "/stores?connection=nobody")[1] == {"rows": [], "count": 0, "cursor": None}
 
 
+def test_a_page_of_stores_reads_no_others(desk, api):
+    def reads():
+        return int(re.search(rb"cmdstat_hgetall:calls=(\d+)", desk.redis.call("INFO", "commandstats")).group(1))
+
+    for _ in range(20):
+        lib.Shop(desk)
+    for path in ("/stores?limit=2", "/stores?limit=2&cursor=" + api("GET", "/stores?limit=15")[1]["cursor"]):
+        before = reads()
+        page = api("GET", path)[1]
+        assert len(page["rows"]) == 2 and page["cursor"] and page["count"] >= 20
+        assert reads() - before <= 3
+
+
 @pytest.mark.parametrize("path", ["/stores", "/connections", "/failed"])
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "", "1.5", "1e2", "99999999999999999999", "%20"])
 def test_a_limit_is_from_1_to_1000(api, path, limit):
