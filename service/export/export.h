@@ -13,7 +13,6 @@
 
 struct exp_options {
     struct xero_options xero;
-    struct str client_id, client_secret; /* default pair; "" none */
     const char *public_url;
     int64_t lease_ms;
     int64_t max_attempts;
@@ -38,6 +37,5 @@ enum err exp_run(struct exp *e, struct job_lease *lease, const _Atomic bool *sto
 enum err exp_task(struct exp *e, bool *did, struct errinfo *info) MUST_CHECK;
 /* Once a day over all workers, whoever calls first: consents that nobody has used for 20 days are
  * refreshed, since Xero ends them after 60, grants that no connection has any more are erased, and
- * what the previous master key sealed is sealed anew.
- * */
+ * what the previous master key sealed is sealed anew. */
 enum err exp_keep_alive(struct exp *e, struct errinfo *info) MUST_CHECK;

@@ -12,6 +12,10 @@
 /* Query of 50 numbers of 255 bytes, each percent-encoded. */
 #define PATH_MAX_BYTES (48u << 10)
 
+/* Xero's words for a draft's line that lacks its account, where only a look-up shows it. */
+#define ACCOUNT_LOST                                                                               \
+    "Account code 'unknown' has been removed as it does not match a recognised account."
+
 /* ---- what the kinds share ---- */
 
 static bool is_gone(struct str status)
@@ -123,6 +127,37 @@ static bool is_row(struct str message, const char *id)
     return strcmp(cat_match(message)->id, id) == 0;
 }
 
+static bool lacks_account(const struct xero_element *invoice)
+{
+    const struct js_value *lines = js_get(invoice->value, "LineItems");
+    struct str code;
+
+    for (size_t i = 0; i < js_len(lines); i++) {
+        if (!js_text(js_get(js_at(lines, i), "AccountCode"), &code) || code.n == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What Xero approves is whole; a draft may lack an account. */
+static bool is_draft(const struct xero_element *v)
+{
+    return str_eq(v->status, STR("DRAFT")) || str_eq(v->status, STR("SUBMITTED"));
+}
+
+static void fail_lost(struct work *w, const struct element *el, struct str lost)
+{
+    bool account = is_row(lost, "account-removed");
+
+    exp_fail_one(w, el->x, "Sales invoice", cat_match(lost)->id,
+                 "Xero holds the draft %.*s %s%.*s. A draft is not updated from here: mend %s in "
+                 "Xero, then export again.",
+                 STR_FMT(el->number),
+                 account ? "with a line that has no account" : "without what was sent: ",
+                 STR_FMT(account ? STR("") : str_cut(lost, 400)),
+                 account ? "that line" : "and approve it");
+}
+
 static void apply_invoice(struct work *w, struct element *el, const struct xero_element *v)
 {
     if (v->id.n > 0) {
@@ -144,38 +179,10 @@ static void apply_invoice(struct work *w, struct element *el, const struct xero_
 
 /* ---- invoices that Xero stored without all of their data ---- */
 
-static bool lacks_account(const struct xero_element *invoice)
-{
-    const struct js_value *lines = js_get(invoice->value, "LineItems");
-    struct str code;
-
-    for (size_t i = 0; i < js_len(lines); i++) {
-        if (!js_text(js_get(js_at(lines, i), "AccountCode"), &code) || code.n == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Whether a person has mended it: what Xero approves is whole; of a draft only the accounts can be
- * seen. */
+/* Whether a person has mended it: of what is still a draft only the accounts can be seen. */
 static bool is_mended(struct str lost, const struct xero_element *v)
 {
-    bool open = str_eq(v->status, STR("DRAFT")) || str_eq(v->status, STR("SUBMITTED"));
-
-    return !open || (is_row(lost, "account-removed") && !lacks_account(v));
-}
-
-static void fail_lost(struct work *w, const struct element *el, struct str lost)
-{
-    bool account = is_row(lost, "account-removed");
-
-    exp_fail_one(w, el->x, "Sales invoice", cat_match(lost)->id,
-                 "Xero holds the draft %.*s %s%.*s. A draft is not updated from here: mend %s in "
-                 "Xero, then export again.",
-                 STR_FMT(el->number),
-                 account ? "with a line that has no account" : "without what was sent: ",
-                 STR_FMT(account ? STR("") : str_cut(lost, 400)),
-                 account ? "that line" : "and approve it");
+    return !is_draft(v) || (is_row(lost, "account-removed") && !lacks_account(v));
 }
 
 static void look_at_lost(struct work *w, struct element *el, const struct xero_element *v)
@@ -225,15 +232,20 @@ enum work_next exp_look_at_lost(struct work *w)
     return next;
 }
 
-/* An invoice of our number: ours if it links to our order. */
-static void adopt_invoice(struct work *w, struct element *el, const struct xero_element *v)
+static bool is_ours(const struct element *el, const struct xero_element *v)
 {
     struct str url = STR("");
 
+    return js_text(js_get(v->value, "Url"), &url) && str_eq(url, el->url);
+}
+
+/* An invoice of our number: ours if it links to our order. */
+static void adopt_invoice(struct work *w, struct element *el, const struct xero_element *v)
+{
     el->open = false;
     if (!el->x)
         return;
-    if (!js_text(js_get(v->value, "Url"), &url) || !str_eq(url, el->url)) {
+    if (!is_ours(el, v)) {
         struct str taken = STR("Invoice # must be unique.");
         bool said = el->doubt_count > 0;
 
@@ -242,13 +254,33 @@ static void adopt_invoice(struct work *w, struct element *el, const struct xero_
                  said ? el->doubt_count : 1);
         return;
     }
+    if (is_draft(v) && lacks_account(v))
+        el->lost = STR(ACCOUNT_LOST);
     exp_record_invoice(w, el, v);
     el->x->made = true;
     if (is_gone(v->status))
         exp_fail_one(w, el->x, "Sales invoice", "voided-in-xero",
                      "The invoice %.*s was voided or deleted in Xero.", STR_FMT(el->number));
+    else if (el->lost.n > 0)
+        fail_lost(w, el, el->lost);
     else
         check_total(w, el, v);
+}
+
+/* Of the invoices of EL's number, ours if it is among them: a bill may have the same number. */
+static const struct xero_element *pick(const struct element *el, const struct xero_element *found,
+                                       size_t n)
+{
+    const struct xero_element *other = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (!str_eq(found[i].number, el->number))
+            continue;
+        if (is_ours(el, &found[i]))
+            return &found[i];
+        other = &found[i];
+    }
+    return other;
 }
 
 static enum work_next look_up_invoices(struct work *w, struct call *c)
@@ -260,10 +292,10 @@ static enum work_next look_up_invoices(struct work *w, struct call *c)
 
     for (size_t i = 0; i < c->n && next == WORK_GO; i++) {
         struct element *el = &c->elements[i];
+        const struct xero_element *v = el->open ? pick(el, found, n) : NULL;
 
-        for (size_t k = 0; k < n && el->open; k++)
-            if (str_eq(found[k].number, el->number))
-                adopt_invoice(w, el, &found[k]);
+        if (v)
+            adopt_invoice(w, el, v);
     }
     xero_answer_free(&a);
     return next;

@@ -14,6 +14,9 @@
 #define DOWN_MOST_MS 300000
 #define DOWN_MEMORY_MS "600000"
 
+/* No limit of Xero's lasts longer than its day, whatever an answer says. */
+#define LIMIT_MOST_S 86400
+
 /* What a person has to mend is looked at again after a minute. */
 #define MEND_MS 60000
 
@@ -117,7 +120,8 @@ static enum work_next take_permit(struct work *w, const struct job_call *call)
 
 static enum work_next limited(struct work *w, const struct xero_answer *a)
 {
-    int64_t ms = (a->retry_after_s > 0 ? a->retry_after_s : 2) * 1000;
+    int64_t s = a->retry_after_s > 0 ? a->retry_after_s : 2;
+    int64_t ms = (s < LIMIT_MOST_S ? s : LIMIT_MOST_S) * 1000;
 
     if (a->day_problem)
         exp_hold(w, ms, "Xero's daily limit of calls is used up; exports resume by themselves.");

@@ -664,6 +664,39 @@ def test_a_draft_without_its_account_stays_failed_until_it_is_mended_in_xero(sho
     assert len(s.invoices()) == 1
 
 
+def test_a_draft_without_its_account_is_seen_as_such_by_a_look_up(shop):
+    s = shop(settings={"status": "DRAFT", "record_payments": False},
+             mappings=mapped(accounts={"by_sku": {"BAD": "999"}}))
+    body = bad_order()
+    fault(s, method="PUT", path=INVOICES, fault="reset_after", count=2)
+    s.send("orders/paid", body)
+    row = wait_failed(s)
+    assert row["catalogue"] == ["account-removed"] and "with a line that has no account" in row["export_error"][0]
+    assert len(s.invoices()) == 1
+
+
+def test_a_bill_of_the_same_number_does_not_hide_our_invoice(shop):
+    s, body = shop(settings={"status": "DRAFT", "record_payments": False}), order("paid")
+    ours, bill = str(uuid.uuid4()), str(uuid.uuid4())
+    common = {"InvoiceNumber": number(body), "Status": "DRAFT", "Total": 10, "TotalTax": 0, "LineItems": []}
+    fault(s, method="PUT", path=INVOICES, fault="element_error", message="Invoice # must be unique.")
+    fault(s, method="GET", path=INVOICES, fault="status", status=200, body={"Status": "OK", "Invoices": [
+        {**common, "Type": "ACCPAY", "InvoiceID": bill},
+        {**common, "Type": "ACCREC", "InvoiceID": ours,
+         "Url": f"https://{s.domain}/admin/orders/{body['id']}"}]})
+    s.send("orders/paid", body)
+    lib.wait_until(lambda: "doc:invoice" in s.record(body["id"]), "our invoice is known")
+    assert json.loads(s.record(body["id"])["doc:invoice"])["id"] == ours
+
+
+def test_a_limit_without_end_holds_for_a_day_at_most(shop):
+    s, body = shop(), order("paid")
+    fault(s, method="PUT", path=INVOICES, fault="status", status=429, headers={"Retry-After": str(2**63 - 1)})
+    s.send("orders/paid", body)
+    told = lib.wait_until(lambda: api(s, "GET", f"/connections/{s.connection}")["held_because"], "it is held")
+    assert told == "Xero takes no more calls for 86400 s."
+
+
 @pytest.mark.parametrize("said", [False, True], ids=["unknown", "archived"])
 def test_a_remembered_contact_that_xero_does_not_take_is_resolved_anew_once(said, shop):
     s = shop()
