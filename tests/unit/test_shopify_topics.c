@@ -81,12 +81,30 @@ static void the_id_of_a_deletion_is_its_orders(void **state)
     free_body(&b);
 }
 
+static void what_a_gateway_says_of_a_payment_goes_with_its_buyer(void **state)
+{
+    struct buf out = BUF_CAP(4000);
+    struct body b;
+
+    (void)state;
+    read_body(&b, "{'id':1,'confirmation_number':'P0HN','refunds':[{'id':2,'transactions':[{'id':3,"
+                  "'amount':'1.00','authorization':'jane@example.com','payment_id':'c9.3',"
+                  "'message':'Declined for Jane Roe','error_code':null,'kind':'refund'}]}]}");
+    assert_true(shp_redact(buf_str(&b.text), &out));
+    assert_string_equal(buf_z(&out),
+                        "{\"id\":1,\"refunds\":[{\"id\":2,\"transactions\":[{\"id\":3,"
+                        "\"amount\":\"1.00\",\"error_code\":null,\"kind\":\"refund\"}]}]}");
+    buf_free(&out);
+    free_body(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_body_fits_its_topic_alone),
         cmocka_unit_test(the_orders_of_a_data_request_are_counted_and_listed),
         cmocka_unit_test(the_id_of_a_deletion_is_its_orders),
+        cmocka_unit_test(what_a_gateway_says_of_a_payment_goes_with_its_buyer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
