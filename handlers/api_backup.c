@@ -64,7 +64,11 @@ static enum err write_file(struct srv_req *req, const struct set_conn *c, struct
     }
     jw_end_array(&w);
     jw_end_object(&w);
-    return e == ERR_OK ? buf_check(out) : e;
+    if (e == ERR_OK && (buf_check(out) != ERR_OK || out->n > LIM_BACKUP))
+        e = err_set(info, ERR_TOO_BIG,
+                    "The connection's stores are together larger than a backup may be: %u bytes.",
+                    LIM_BACKUP);
+    return e;
 }
 
 /* ---- and back ---- */
@@ -226,9 +230,10 @@ void api_backup(struct srv_env *env, struct srv_req *req, struct srv_res *res)
         restore(&r, res);
     } else if (e == ERR_OK) {
         e = write_file(req, &r.conn, &res->body, &r.info);
-        res->extra = arena_printf(
-            req->arena, "Content-Disposition: attachment; filename=\"ledgerhook-%s.json\"\r\n",
-            r.conn.name);
+        if (e == ERR_OK)
+            res->extra = arena_printf(
+                req->arena, "Content-Disposition: attachment; filename=\"ledgerhook-%s.json\"\r\n",
+                r.conn.name);
     }
     if (e != ERR_OK)
         api_error(res, e, &r.info);

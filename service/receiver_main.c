@@ -59,7 +59,7 @@ static const struct srv_route api_routes[] = {
     {"GET", CONNECTION "/connect", SRV_ADMIN, 0, true, api_connect},
     {"GET", "/oauth/callback", SRV_PUBLIC, 0, true, api_callback},
     {"GET", CONNECTION "/backup", SRV_ADMIN, 0, true, api_backup},
-    {"PUT", CONNECTION "/backup", SRV_ADMIN, LIM_API_BODY, true, api_backup},
+    {"PUT", CONNECTION "/backup", SRV_ADMIN, LIM_BACKUP, true, api_backup},
     {"GET", "/api/v1/failed", SRV_SUPPORT, 0, true, api_failed},
     {"DELETE", "/api/v1/failed", SRV_SUPPORT, LIM_API_BODY, true, api_failed},
     {"POST", "/api/v1/failed/export", SRV_SUPPORT, LIM_API_BODY, true, api_failed_export},
@@ -204,7 +204,7 @@ static enum err listen_all(struct receiver *rc, struct errinfo *info)
     struct srv_listener api = {.name = "api",
                                .listen = cfg->api_listen,
                                .threads = API_THREADS,
-                               .max_body = LIM_API_BODY,
+                               .max_body = LIM_BACKUP,
                                .routes = api_routes,
                                .tokens = rc->tokens,
                                .token_count = rc->token_count};

@@ -16,6 +16,9 @@
 /* A body sent to the REST API: a store with all its mappings is under 64 KiB. */
 #define LIM_API_BODY (1u << 20)
 
+/* A connection's backup, there and back: 128 such stores. */
+#define LIM_BACKUP (8u << 20)
+
 /* Header values we read; Shopify's longest is a 44-character signature. */
 #define LIM_HEADER 512
 
