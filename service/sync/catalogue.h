@@ -17,9 +17,11 @@
       "Set the connection up again; then export the order by hand.")                               \
     X(CAT_MANUAL, "manual", "Exported by hand, whatever the sync rules say.", "")                  \
     X(CAT_CANCELLED, "cancelled",                                                                  \
-      "The order was cancelled after it had been exported, so its invoice is voided or credited.", \
+      "The order was cancelled after it had been exported, so its invoice is voided, or the "      \
+      "failed list says what stands against it.",                                                  \
       "")                                                                                          \
-    X(CAT_REFUNDED, "refunded", "Money of an exported order was refunded, so Xero follows.", "")   \
+    X(CAT_REFUNDED, "refunded",                                                                    \
+      "Money of an exported order was refunded, so it is compared with Xero again.", "")           \
     X(CAT_MONEY_FOLLOWS, "money_follows",                                                          \
       "The order is in Xero and was paid, so the payment follows.", "")                            \
     X(CAT_KEPT, "kept_for_the_order",                                                              \
