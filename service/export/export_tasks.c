@@ -153,20 +153,24 @@ out:
     return x;
 }
 
-/* Which organisation of the consent is the connection's: the one it has, else the only new one. */
+/* Which organisation of the consent is the connection's: the one it has, else the only new one.
+ * Xero lists those of earlier consents too, so with FORCE the new one goes first. */
 static enum err choose(const struct set_conn *c, bool force, struct str event,
                        const struct xero_tenant *tenants, size_t n, struct xero_tenant *out,
                        struct errinfo *info)
 {
+    const struct xero_tenant *present = NULL;
     size_t found = 0, of_event = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (c->tenant[0] && str_eq_nocase(tenants[i].id, str_of(c->tenant))) {
-            *out = tenants[i];
-            out->id = str_of(c->tenant);
-            return ERR_OK;
-        }
+        if (c->tenant[0] && str_eq_nocase(tenants[i].id, str_of(c->tenant)))
+            present = &tenants[i];
         of_event += event.n > 0 && str_eq(tenants[i].event, event);
+    }
+    if (present && (!force || of_event == 0 || str_eq(present->event, event))) {
+        *out = *present;
+        out->id = str_of(c->tenant);
+        return ERR_OK;
     }
     for (size_t i = 0; i < n; i++) {
         if (of_event == 0 || str_eq(tenants[i].event, event)) {

@@ -148,6 +148,16 @@ def test_another_organisation_is_refused_unless_forced(consents):
     assert s.state()["status"] == "active"
 
 
+def test_a_forced_consent_moves_though_the_present_organisation_stays_connected(consents):
+    s, other = ConsentShop(consents), str(uuid.uuid4())
+    assert task_of(consents, s.connect()[1])["tenant"] == s.tenant
+    register(consents, [s.tenant, other], client_id=s.app, client_secret=f"secret-{s.app}")
+    assert task_of(consents, s.connect()[1])["tenant"] == s.tenant
+    third = str(uuid.uuid4())
+    register(consents, [s.tenant, other, third], client_id=s.app, client_secret=f"secret-{s.app}")
+    assert task_of(consents, s.connect("?force=true")[1])["tenant"] == third
+
+
 def test_a_connection_without_a_tenant_takes_the_only_organisation(consents):
     tenant = str(uuid.uuid4())
     app, name = register(consents, [tenant]), f"conn-{uuid.uuid4().hex[:8]}"
