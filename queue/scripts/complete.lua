@@ -29,7 +29,7 @@ local function failed(O, key, row, group, hash)
   redis.call('HDEL', key, 'tok', 'dth', 'sus', 'byhand')
   redis.call('HSET', key, 'wh', hash)
   redis.call('HINCRBY', key, 'att', 1)
-  if redis.call('HGET', key, 'dis') == hash then
+  if hash ~= '' and redis.call('HGET', key, 'dis') == hash then
     redis.call('HSET', key, 'st', 'dismissed')
     at_rest(O)
     return false

@@ -189,6 +189,9 @@ void exp_end_all(struct work *w, enum work_next next)
             exp_again(x, w->again_ms);
         else if (x->wanted.problem_count > 0)
             end_with_problems(w, x);
+        else if (!x->wanted.nothing && !x->known.has_invoice)
+            exp_fail_one(w, x, "Sales invoice", "internal-fault",
+                         "The export ended without an invoice and without a reason.");
         else if (!exp_wait_for_split(w, x))
             end_done(w, x);
     }

@@ -212,7 +212,7 @@ static enum err judge(CURLcode code, const struct exchange *x, const char *error
 {
     const char *why = *error ? error : curl_easy_strerror(code);
 
-    if (code == CURLE_OUT_OF_MEMORY)
+    if (code == CURLE_OUT_OF_MEMORY && !x->answer->sent)
         return err_set(info, ERR_NOMEM, "libcurl is out of memory.");
     if (x->too_big)
         return err_set(info, ERR_TOO_BIG, "The answer is larger than %zu bytes.",

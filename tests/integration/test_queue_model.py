@@ -83,13 +83,13 @@ class Lease:
                              "bytes", key, meta, len(updates), *flat)
         return row[0].decode()
 
-    def complete(self, outcome, updates=(), hold=0, delay=0):
+    def complete(self, outcome, updates=(), hold=0, delay=0, wanted="h"):
         """OUTCOME: order -> done|retry|again|failed."""
         flat = [x for u in updates for x in (u[0], u[1], "S", u[2])]
         rows = []
         for order, result in outcome.items():
             row = '"failed_export":"Sales invoice","exported_item":"x","export_error":["no"],"catalogue":["lock-date"]'
-            rows += [order, result, delay, row if result == "failed" else "", "lock-date", "", 1, 1, "h"]
+            rows += [order, result, delay, row if result == "failed" else "", "lock-date", "", 1, 1, wanted]
         return self.queue.run("complete", self.c, self.token, hold, "why" if hold else "", -1, len(updates), *flat,
                               len(outcome), *rows)
 
@@ -435,6 +435,15 @@ def test_a_dismissed_failure_stays_away_until_something_else_is_wanted(queue):
     queue.lease().complete({"shopify/acme/001": "failed"})
     assert queue.record("shopify/acme/001")["st"] == "dismissed"
     assert queue.redis("ZCARD", PREFIX + "failed:acme") == 0
+
+
+def test_a_failure_before_anything_was_known_to_be_wanted_is_never_dismissed_in_silence(queue):
+    queue.ingest("shopify/acme/001")
+    queue.lease().complete({"shopify/acme/001": "failed"}, wanted="")
+    queue.run("dismiss", "acme", "sam", "shopify/acme/001")
+    queue.ingest("shopify/acme/001", stamp="2")
+    queue.lease().complete({"shopify/acme/001": "failed"}, wanted="")
+    assert queue.record("shopify/acme/001")["st"] == "failed"
 
 
 def test_an_unusable_order_is_parked_unless_the_store_was_off(queue):
