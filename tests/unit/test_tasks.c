@@ -1,31 +1,6 @@
 #include "queue/tasks.h"
 
-#include "tests/unit/redis_fixture.h"
-
-static struct redis_fixture server;
-static struct rds_pool *pool;
-static struct rds *r;
-
-static int start(void **state)
-{
-    struct errinfo info = {0};
-
-    (void)state;
-    redis_start(&server);
-    if (rds_pool_new(server.url, 2, &pool, &info) != ERR_OK)
-        fail_msg("%s", info.text);
-    r = rds_take(pool, 1000);
-    return r ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    rds_give(pool, r);
-    rds_pool_free(pool);
-    redis_stop(&server);
-    return 0;
-}
+#include "tests/unit/redis_group.h"
 
 static int fresh(void **state)
 {

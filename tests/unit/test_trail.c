@@ -1,15 +1,12 @@
 #include "queue/trail.h"
 
-#include "tests/unit/redis_fixture.h"
+#include "tests/unit/redis_group.h"
 
 #include "service/base/json.h"
 #include "service/sync/catalogue.h"
 
 #define ROWS 2500
 
-static struct redis_fixture server;
-static struct rds_pool *pool;
-static struct rds *r;
 static const struct str both[] = {{"alpha", 5}, {"beta", 4}};
 static const struct trl_filter any;
 
@@ -31,27 +28,6 @@ static const char fill[] =
     "         or '\"The document date cannot be before the period lock date\"') .. "
     "    '],\"catalogue\":[\"' .. (ten and 'account-invalid' or 'lock-date') .. '\"]}') "
     "end";
-
-static int start(void **state)
-{
-    struct errinfo info = {0};
-
-    (void)state;
-    redis_start(&server);
-    if (rds_pool_new(server.url, 2, &pool, &info) != ERR_OK)
-        fail_msg("%s", info.text);
-    r = rds_take(pool, 1000);
-    return r ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    rds_give(pool, r);
-    rds_pool_free(pool);
-    redis_stop(&server);
-    return 0;
-}
 
 static int fresh(void **state)
 {
