@@ -37,7 +37,6 @@ struct srv_listener {
     const char *listen; /* host:port; port 0 = any */
     int threads;
     int active;      /* requests past their body at once; 0 = no bound of its own */
-    size_t max_body; /* the largest any route may take */
     bool keep_alive; /* connections may be used again */
     const struct srv_route *routes;
     const struct srv_token *tokens; /* for roles above SRV_PUBLIC */

@@ -198,13 +198,11 @@ static enum err listen_all(struct receiver *rc, struct errinfo *info)
                                  .listen = cfg->listen,
                                  .threads = (int)cfg->threads,
                                  .active = (int)cfg->active,
-                                 .max_body = (size_t)cfg->max_body,
                                  .keep_alive = true,
                                  .routes = rc->hook_routes};
     struct srv_listener api = {.name = "api",
                                .listen = cfg->api_listen,
                                .threads = API_THREADS,
-                               .max_body = LIM_BACKUP,
                                .routes = api_routes,
                                .tokens = rc->tokens,
                                .token_count = rc->token_count};

@@ -97,7 +97,6 @@ static struct srv *start(int active)
                              .listen = "127.0.0.1:0",
                              .threads = 4,
                              .active = active,
-                             .max_body = 100000,
                              .keep_alive = true,
                              .routes = routes,
                              .tokens = tokens,
