@@ -631,10 +631,7 @@ enum err set_store_delete(struct rds *r, const char *platform, const char *id, c
 
 static int compare_str(const void *a, const void *b)
 {
-    const struct str *x = a, *y = b;
-    int c = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
-
-    return c ? c : (x->n > y->n) - (x->n < y->n);
+    return str_compare(*(const struct str *)a, *(const struct str *)b);
 }
 
 static enum err members(struct rds *r, struct str key, struct arena *arena, struct str **out,

@@ -56,10 +56,7 @@ static struct money zero(const struct lines *l)
 
 static int compare_titles(const void *a, const void *b)
 {
-    const struct str *x = a, *y = b;
-    int c = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
-
-    return c != 0 ? c : (x->n > y->n) - (x->n < y->n);
+    return str_compare(*(const struct str *)a, *(const struct str *)b);
 }
 
 /* "County tax + State tax": the titles of the taxes that took part, sorted. */
