@@ -22,8 +22,10 @@ struct ord_state {
     bool cancelled;
     bool refunded; /* anything of it: a refund record with money, or the shop's status says so */
     bool test;
+    bool kept;            /* cancelled or not: the shop keeps money of it (paid, partly paid, or
+                             refunded in part only) */
     bool zero_value;      /* the total at the sale is 0 */
-    bool nothing_left;    /* every line was removed by edits */
+    bool nothing_left;    /* every line was removed by edits, and no money is kept */
     bool replacement;     /* Amazon */
     bool unfulfillable;   /* Amazon */
     bool third_party;     /* sold by another party (merchant of record) */
@@ -56,10 +58,14 @@ struct ord_line {
     struct str id;
     struct str title; /* with its variant: what the buyer saw */
     struct str sku, vendor, product_type;
-    int64_t quantity;      /* sold */
-    int64_t removed;       /* of these, taken out again by edits (refund records without money) */
-    struct money price;    /* of one, before discounts */
-    struct money discount; /* of the whole line: its allocations */
+    int64_t quantity; /* sold */
+    int64_t removed;  /* of these, taken out again by edits (refund records without money) */
+    struct money removed_subtotal, removed_tax; /* what the shop says of the removed ones: after
+                                                   discounts; the tax, included or on top */
+    int64_t shipped;                            /* of these, in shipments that really went */
+    bool ships;                                 /* it has to be shipped at all */
+    struct money price;                         /* of one, before discounts */
+    struct money discount;                      /* of the whole line: its allocations */
     const struct ord_tax *taxes;
     size_t tax_count;
 };
@@ -70,13 +76,36 @@ struct ord_transaction {
     char day[11]; /* YYYY-MM-DD */
 };
 
-/* A refund record. The amounts of a record with money become a credit note; one without money is an
- * edit, already counted in ord_line.removed. */
+/* One refunded line, as its record says. */
+struct ord_refund_line {
+    struct str line_id;
+    int64_t quantity;
+    struct money subtotal, tax; /* of the quantity, after discounts; tax included or on top */
+};
+
+enum ord_adjustment_kind { ORD_ADJUST_SHIPPING, ORD_ADJUST_DISCREPANCY };
+
+/* Money of a refund that is no line's. Negative: given back to the buyer. */
+struct ord_adjustment {
+    enum ord_adjustment_kind kind;
+    struct money amount, tax;
+};
+
+/* A refund record. The amounts of a record with money become a credit note; one without any
+ * transaction is an edit, already counted in ord_line.removed. */
 struct ord_refund {
     struct str id;
     char day[11];
     bool has_money;
+    bool other_currency; /* some of its money is in another currency: AMOUNT is not all of it */
     struct money amount; /* of its successful refund transactions in the order's currency */
+    const struct ord_refund_line *lines;
+    size_t line_count;
+    const struct ord_adjustment *adjustments;
+    size_t adjustment_count;
+    struct money duties, fees;                  /* given back, with their tax */
+    const struct ord_transaction *transactions; /* the successful refunds among its own */
+    size_t transaction_count;
 };
 
 struct ord_party {
