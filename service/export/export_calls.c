@@ -188,11 +188,6 @@ enum work_next exp_make(struct work *w, const struct call_kind *kind, struct ele
 
 /* ---- the stages ---- */
 
-static struct str amount_text(struct work *w, struct money m)
-{
-    return arena_str(&w->arena, str_of(mon_text(m).z));
-}
-
 static struct str status_text(enum inv_status s)
 {
     return s == INV_AUTHORISED ? STR("AUTHORISED")
@@ -200,6 +195,7 @@ static struct str status_text(enum inv_status s)
                                : STR("SUBMITTED");
 }
 
+/* The documents of all open orders that are to be made. */
 static enum work_next make_invoices(struct work *w)
 {
     struct element *elements = arena_array(&w->arena, w->count + 1, sizeof(*elements));
@@ -207,18 +203,19 @@ static enum work_next make_invoices(struct work *w)
 
     for (size_t i = 0; i < w->count; i++) {
         struct work_order *x = &w->orders[i];
-        const struct inv_invoice *inv = &x->wanted.invoice;
+        const struct inv_document *doc = x->wanted.docs;
 
-        if (x->ended || x->wanted.nothing || x->wanted.void_invoice || x->known.has_invoice)
+        if (x->ended || x->wanted.doc_count == 0 || doc->action != INV_CREATE)
             continue;
         elements[n++] = (struct element){.x = x,
-                                         .number = inv->number,
-                                         .url = inv->url,
-                                         .hash = str_of(x->wanted.invoice_hash),
-                                         .status = status_text(inv->status),
-                                         .currency = str_of(inv->currency),
-                                         .total = amount_text(w, inv->total),
-                                         .tax = amount_text(w, inv->total_tax)};
+                                         .doc = doc->name,
+                                         .document = doc,
+                                         .number = doc->number,
+                                         .url = doc->url,
+                                         .status = status_text(doc->status),
+                                         .currency = str_of(doc->currency),
+                                         .total = exp_amount(w, doc->total),
+                                         .tax = exp_amount(w, doc->total_tax)};
     }
     return exp_make(w, &exp_invoices, elements, n);
 }
@@ -230,17 +227,19 @@ static enum work_next make_voids(struct work *w)
 
     for (size_t i = 0; i < w->count; i++) {
         struct work_order *x = &w->orders[i];
-        bool approved = str_eq(x->known_status, STR("AUTHORISED"));
+        const struct inv_document *doc = x->wanted.docs;
+        const struct inv_known_doc *sale = exp_sale(x);
 
-        if (x->ended || !x->wanted.void_invoice || !x->known.has_invoice || x->known.voided)
+        if (x->ended || x->wanted.doc_count == 0 || doc->action != INV_VOID || !sale || sale->gone)
             continue;
-        elements[n++] = (struct element){.x = x,
-                                         .number = x->known.invoice_number,
-                                         .invoice_id = x->known.invoice_id,
-                                         .hash = x->known.invoice_hash,
-                                         .status = approved ? STR("VOIDED") : STR("DELETED"),
-                                         .currency = x->known_currency,
-                                         .total = x->known_total};
+        elements[n++] = (struct element){
+            .x = x,
+            .doc = doc->name,
+            .number = sale->number,
+            .invoice_id = sale->id,
+            .status = str_eq(sale->status, STR("AUTHORISED")) ? STR("VOIDED") : STR("DELETED"),
+            .currency = str_of(sale->total.currency),
+            .total = exp_amount(w, sale->total)};
     }
     return exp_make(w, &exp_voids, elements, n);
 }
@@ -268,22 +267,23 @@ static struct element *missing_payments(struct work *w, bool doubted, size_t *n)
     for (size_t i = 0; i < w->count; i++) {
         struct work_order *x = &w->orders[i];
 
-        if (x->ended || x->wanted.nothing || x->wanted.void_invoice || !x->known.has_invoice ||
-            (doubted && !x->o->doubt))
+        if (x->ended || (doubted && !x->o->doubt))
             continue;
         for (size_t k = 0; k < x->wanted.payment_count; k++) {
             const struct inv_payment *p = &x->wanted.payments[k];
+            const struct inv_known_doc *paid = inv_known_doc(&x->known, p->doc);
 
-            if (is_made(x, p->mark))
+            if (!paid || paid->gone || is_made(x, p->mark))
                 continue;
             elements[(*n)++] = (struct element){.x = x,
                                                 .payment = p,
-                                                .invoice_id = x->known.invoice_id,
+                                                .doc = p->doc,
+                                                .invoice_id = paid->id,
                                                 .mark = p->mark,
                                                 .reference = p->reference,
                                                 .number = p->reference,
                                                 .currency = str_of(p->amount.currency),
-                                                .total = amount_text(w, p->amount),
+                                                .total = exp_amount(w, p->amount),
                                                 .open = doubted};
         }
     }

@@ -11,8 +11,8 @@
 
 static bool needs_contact(const struct work_order *x)
 {
-    return !x->ended && !x->wanted.nothing && !x->wanted.void_invoice && !x->known.has_invoice &&
-           x->contact_id.n == 0;
+    return !x->ended && x->contact_id.n == 0 && x->wanted.doc_count > 0 &&
+           x->wanted.docs[0].action == INV_CREATE;
 }
 
 static struct str mark_of(const struct work_order *x)

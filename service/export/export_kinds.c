@@ -119,7 +119,7 @@ static void check_total(struct work *w, const struct element *el, const struct x
 
 static void write_invoice(struct js_out *out, const struct element *el)
 {
-    inv_write_invoice(out, &el->x->wanted.invoice, el->x->contact_id.p);
+    inv_write_document(out, el->document, el->x->contact_id);
 }
 
 static bool is_row(struct str message, const char *id)
@@ -163,7 +163,7 @@ static void apply_invoice(struct work *w, struct element *el, const struct xero_
     if (v->id.n > 0) {
         if (!v->ok && !v->uncertain)
             el->lost = arena_str(&w->arena, v->messages[0]);
-        exp_record_invoice(w, el, v);
+        exp_record_document(w, el, v);
         if (el->x)
             el->x->made = true;
     }
@@ -190,11 +190,11 @@ static void look_at_lost(struct work *w, struct element *el, const struct xero_e
     struct str lost = el->x->lost;
 
     if (v && is_gone(v->status)) {
-        exp_record_invoice(w, el, v);
+        exp_record_document(w, el, v);
         exp_fail_one(w, el->x, "Sales invoice", "voided-in-xero",
                      "The invoice %.*s was voided or deleted in Xero.", STR_FMT(el->number));
     } else if (v && is_mended(lost, v)) {
-        exp_record_invoice(w, el, v);
+        exp_record_document(w, el, v);
     } else {
         fail_lost(w, el, lost);
     }
@@ -211,14 +211,16 @@ enum work_next exp_look_at_lost(struct work *w)
 
     for (size_t i = 0; i < w->count; i++) {
         struct work_order *x = &w->orders[i];
+        const struct inv_known_doc *sale = exp_sale(x);
 
-        if (x->lost.n > 0 && !x->ended && !x->wanted.void_invoice)
+        if (x->lost.n > 0 && !x->ended && sale && x->wanted.doc_count > 0 &&
+            x->wanted.docs[0].action != INV_VOID)
             elements[c.n++] = (struct element){.x = x,
                                                .open = true,
-                                               .number = x->known.invoice_number,
-                                               .invoice_id = x->known.invoice_id,
-                                               .hash = x->known.invoice_hash,
-                                               .currency = x->known_currency};
+                                               .doc = sale->name,
+                                               .number = sale->number,
+                                               .invoice_id = sale->id,
+                                               .currency = str_of(sale->total.currency)};
     }
     next = read_invoices(w, &c, "IDs", invoice_id_of, &a, &found, &n);
     for (size_t i = 0; i < c.n && next == WORK_GO; i++) {
@@ -256,7 +258,7 @@ static void adopt_invoice(struct work *w, struct element *el, const struct xero_
     }
     if (is_draft(v) && lacks_account(v))
         el->lost = STR(ACCOUNT_LOST);
-    exp_record_invoice(w, el, v);
+    exp_record_document(w, el, v);
     el->x->made = true;
     if (is_gone(v->status))
         exp_fail_one(w, el->x, "Sales invoice", "voided-in-xero",
@@ -303,7 +305,7 @@ static enum work_next look_up_invoices(struct work *w, struct call *c)
 
 static void unsure_invoice(struct work *w, const struct element *el)
 {
-    exp_record_invoice(w, el, NULL);
+    exp_record_document(w, el, NULL);
 }
 
 /* ---- voids ---- */
@@ -319,7 +321,7 @@ static void write_void(struct js_out *out, const struct element *el)
 static void voided(struct work *w, struct element *el, const struct xero_element *v)
 {
     el->open = false;
-    exp_record_invoice(w, el, v);
+    exp_record_document(w, el, v);
     if (el->x)
         el->x->voided = true;
 }
@@ -354,7 +356,7 @@ static enum work_next look_up_voids(struct work *w, struct call *c)
 
 static void write_payment(struct js_out *out, const struct element *el)
 {
-    inv_write_payment(out, el->payment, el->invoice_id.p);
+    inv_write_payment(out, el->payment, el->invoice_id, false);
 }
 
 static void apply_payment(struct work *w, struct element *el, const struct xero_element *v)

@@ -168,8 +168,16 @@ static void hash_wanted(struct work *w, struct work_order *x)
     struct buf text = BUF_CAP(LIM_API_BODY);
     char hash[17];
 
-    buf_printf(&text, "%s %d %d", x->wanted.invoice_hash, x->wanted.void_invoice,
-               x->wanted.nothing);
+    buf_printf(&text, "%d", x->wanted.nothing);
+    for (size_t i = 0; i < x->wanted.doc_count; i++) {
+        const struct inv_document *doc = &x->wanted.docs[i];
+
+        buf_printf(&text, " %.*s %d %s", STR_FMT(doc->name), doc->action == INV_VOID,
+                   mon_text(doc->total).z);
+        for (size_t k = 0; k < doc->line_count; k++)
+            buf_printf(&text, " %.*s %s %s", STR_FMT(doc->lines[k].key),
+                       mon_text(doc->lines[k].amount).z, mon_text(doc->lines[k].tax).z);
+    }
     for (size_t i = 0; i < x->wanted.payment_count; i++)
         buf_printf(&text, " %.*s=%s", STR_FMT(x->wanted.payments[i].mark),
                    mon_text(x->wanted.payments[i].amount).z);

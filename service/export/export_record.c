@@ -28,42 +28,77 @@ static struct str text_of(const struct js_value *v, const char *key, struct aren
     return arena_str(arena, text);
 }
 
-static void know_invoice(struct work_order *x, struct str id, const struct element *el,
-                         struct str total, struct str status)
+const struct inv_known_doc *exp_sale(const struct work_order *x)
 {
+    return inv_known_doc(&x->known, STR("invoice"));
+}
+
+struct str exp_amount(struct work *w, struct money m)
+{
+    return arena_str(&w->arena, str_of(mon_text(m).z));
+}
+
+/* A copy of the N elements of ARRAY with room for one more. */
+static void *grown(struct work *w, const void *array, size_t n, size_t size)
+{
+    char *copy = arena_array(&w->arena, n + 1, size);
+
+    if (n > 0)
+        memcpy(copy, array, n * size);
+    return copy;
+}
+
+/* TEXT as an amount; a zero without a currency if it is none. */
+static struct money read_money(struct str text, struct str currency)
+{
+    struct money m;
     char code[4] = "";
 
-    x->known.has_invoice = true;
-    x->known.invoice_id = id;
-    x->known.invoice_number = el->number;
-    x->known.invoice_hash = el->hash;
-    x->known.voided = str_eq(status, STR("VOIDED")) || str_eq(status, STR("DELETED"));
-    x->known_total = total;
-    x->known_status = status;
-    x->lost = el->lost;
-    x->known_currency = el->currency;
-    if (mon_currency(el->currency, code, NULL) != ERR_OK ||
-        mon_parse(total, code, &x->known.invoice_total, NULL) != ERR_OK)
-        x->known.invoice_total = mon_zero("");
+    if (mon_currency(currency, code, NULL) != ERR_OK || mon_parse(text, code, &m, NULL) != ERR_OK)
+        m = mon_zero("");
+    return m;
+}
+
+/* Takes the document into what is known, in place of the one of its name. */
+static void know_document(struct work *w, struct work_order *x, const struct inv_known_doc *doc)
+{
+    struct inv_known *known = &x->known;
+    struct inv_known_doc *docs = grown(w, known->docs, known->doc_count, sizeof(*docs));
+    size_t i = 0;
+
+    while (i < known->doc_count && !str_eq(docs[i].name, doc->name))
+        i++;
+    docs[i] = *doc;
+    known->docs = docs;
+    known->doc_count += i == known->doc_count;
+}
+
+static void know_invoice(struct work *w, const struct element *el, struct str id, struct str total,
+                         struct str status)
+{
+    struct inv_known_doc doc = {.name = el->doc,
+                                .id = id,
+                                .number = el->number,
+                                .status = status,
+                                .gone =
+                                    str_eq(status, STR("VOIDED")) || str_eq(status, STR("DELETED")),
+                                .total = read_money(total, el->currency)};
+
+    el->x->lost = el->lost;
+    know_document(w, el->x, &doc);
 }
 
 static void know_payment(struct work *w, const struct element *el)
 {
-    struct work_order *x = el->x;
-    size_t n = x->known.payment_count;
-    struct inv_payment *grown = arena_array(&w->arena, n + 1, sizeof(*grown));
-    struct money amount;
-    char code[4] = "";
+    struct inv_known *known = &el->x->known;
+    struct inv_payment *all = grown(w, known->payments, known->payment_count, sizeof(*all));
+    struct money amount = read_money(el->total, el->currency);
 
-    if (mon_currency(el->currency, code, NULL) != ERR_OK ||
-        mon_parse(el->total, code, &amount, NULL) != ERR_OK)
+    if (amount.currency[0] == '\0')
         return;
-    if (n > 0)
-        memcpy(grown, x->payments, n * sizeof(*grown));
-    grown[n] = (struct inv_payment){.mark = el->mark, .amount = amount};
-    x->payments = grown;
-    x->known.payments = grown;
-    x->known.payment_count = n + 1;
+    all[known->payment_count++] =
+        (struct inv_payment){.mark = el->mark, .doc = el->doc, .made = true, .amount = amount};
+    known->payments = all;
 }
 
 void exp_read_doc(struct work *w, struct work_order *x, struct str name, const struct js_value *v)
@@ -72,10 +107,10 @@ void exp_read_doc(struct work *w, struct work_order *x, struct str name, const s
     struct str id = text_of(v, "id", a), status = text_of(v, "status", a);
     struct element el = {.x = x,
                          .open = true,
+                         .doc = STR("invoice"),
                          .number = text_of(v, "number", a),
                          .invoice_id = text_of(v, "invoice", a),
                          .url = text_of(v, "url", a),
-                         .hash = text_of(v, "hash", a),
                          .status = status,
                          .currency = text_of(v, "currency", a),
                          .total = text_of(v, "total", a),
@@ -98,7 +133,7 @@ void exp_read_doc(struct work *w, struct work_order *x, struct str name, const s
     else if (payment)
         know_payment(w, &el);
     else
-        know_invoice(x, id, &el, el.total, status);
+        know_invoice(w, &el, id, el.total, status);
 }
 
 /* ---- writing ---- */
@@ -109,7 +144,7 @@ static void record(struct work *w, const struct element *el, struct str field, s
     buf_free(json);
 }
 
-void exp_record_invoice(struct work *w, const struct element *el, const struct xero_element *v)
+void exp_record_document(struct work *w, const struct element *el, const struct xero_element *v)
 {
     struct buf json = BUF_CAP(DOC_MAX);
     struct str id = v ? v->id : STR(""), total = v ? v->total : el->total;
@@ -123,7 +158,6 @@ void exp_record_invoice(struct work *w, const struct element *el, const struct x
     jw_kstr(&out, "id", id);
     jw_kstr(&out, "number", el->number);
     jw_kz(&out, "tenant", w->conn.tenant);
-    jw_kstr(&out, "hash", el->hash);
     jw_kstr(&out, "total", total);
     jw_kstr(&out, "tax", v ? v->total_tax : el->tax);
     jw_kstr(&out, "currency", el->currency);
@@ -135,7 +169,7 @@ void exp_record_invoice(struct work *w, const struct element *el, const struct x
     jw_end_object(&out);
     record(w, el, STR("doc:invoice"), &json);
     if (v)
-        know_invoice(el->x, arena_str(&w->arena, id), el, arena_str(&w->arena, total),
+        know_invoice(w, el, arena_str(&w->arena, id), arena_str(&w->arena, total),
                      arena_str(&w->arena, status));
 }
 

@@ -109,21 +109,21 @@ void exp_refused(struct work *w, struct work_order *x, const char *document,
 
 static struct str synced_row(struct work *w, const struct work_order *x)
 {
-    const struct inv_known *known = &x->known;
+    const struct inv_known_doc *sale = exp_sale(x);
     struct buf json = BUF_CAP(LIM_API_BODY), link = BUF_CAP(LIM_API_BODY);
     struct js_out out;
     struct str row;
 
     buf_addz(&link, "https://go.xero.com/AccountsReceivable/View.aspx?InvoiceID=");
-    buf_add_str(&link, known->invoice_id);
+    buf_add_str(&link, sale->id);
     jw_init(&out, &json);
     jw_begin_object(&out);
     jw_kstr(&out, "exported_item", x->o->name);
-    jw_kstr(&out, "invoice_number", known->invoice_number);
-    jw_kstr(&out, "invoice_id", known->invoice_id);
+    jw_kstr(&out, "invoice_number", sale->number);
+    jw_kstr(&out, "invoice_id", sale->id);
     jw_kstr(&out, "invoice_link", buf_str(&link));
-    jw_kstr(&out, "total", x->known_total);
-    jw_kstr(&out, "currency", x->known_currency);
+    jw_kstr(&out, "total", exp_amount(w, sale->total));
+    jw_kz(&out, "currency", sale->total.currency);
     jw_end_object(&out);
     row = arena_str(&w->arena, buf_str(&json));
     buf_free(&json);
@@ -134,10 +134,10 @@ static struct str synced_row(struct work *w, const struct work_order *x)
 /* "Invoice ACME-1042 for 46.81 GBP created and paid." */
 static struct str sentence(struct work *w, const struct work_order *x)
 {
-    const struct inv_known *known = &x->known;
+    const struct inv_known_doc *sale = exp_sale(x);
     const char *what = "already matches the order; nothing was sent";
 
-    if (!known->has_invoice)
+    if (!sale)
         return STR("There is nothing to export for this order.");
     if (x->voided)
         what = "voided";
@@ -149,9 +149,9 @@ static struct str sentence(struct work *w, const struct work_order *x)
         what = "paid";
     else if (x->settled_by_hand)
         what = "was settled in Xero by other means; no payment was added";
-    return str_of(arena_printf(&w->arena, "Invoice %.*s for %.*s %.*s %s.",
-                               STR_FMT(known->invoice_number), STR_FMT(x->known_total),
-                               STR_FMT(x->known_currency), what));
+    return str_of(arena_printf(&w->arena, "Invoice %.*s for %.*s %.*s %s.", STR_FMT(sale->number),
+                               STR_FMT(exp_amount(w, sale->total)),
+                               STR_FMT(str_of(sale->total.currency)), what));
 }
 
 static void end_done(struct work *w, struct work_order *x)
@@ -160,7 +160,7 @@ static void end_done(struct work *w, struct work_order *x)
     x->report.outcome = JOB_DONE;
     x->report.summary = sentence(w, x);
     x->report.settled_lines = true;
-    if (x->known.has_invoice)
+    if (exp_sale(x))
         x->report.synced = synced_row(w, x);
 }
 
@@ -189,7 +189,7 @@ void exp_end_all(struct work *w, enum work_next next)
             exp_again(x, w->again_ms);
         else if (x->wanted.problem_count > 0)
             end_with_problems(w, x);
-        else if (!x->wanted.nothing && !x->known.has_invoice)
+        else if (!x->wanted.nothing && !exp_sale(x))
             exp_fail_one(w, x, "Sales invoice", "internal-fault",
                          "The export ended without an invoice and without a reason.");
         else if (!exp_wait_for_split(w, x))

@@ -26,9 +26,10 @@ struct member {
     {                                                                                              \
 #field, offsetof(struct element, field)                                                    \
     }
-static const struct member members[] = {
-    MEMBER(number),   MEMBER(invoice_id), MEMBER(url), MEMBER(hash), MEMBER(status),
-    MEMBER(currency), MEMBER(total),      MEMBER(tax), MEMBER(mark), MEMBER(reference)};
+static const struct member members[] = {MEMBER(doc),      MEMBER(number),   MEMBER(invoice_id),
+                                        MEMBER(keys),     MEMBER(url),      MEMBER(status),
+                                        MEMBER(currency), MEMBER(total),    MEMBER(tax),
+                                        MEMBER(mark),     MEMBER(reference)};
 #define MEMBER_COUNT (sizeof(members) / sizeof(members[0]))
 
 static struct str *field(struct element *el, size_t m)

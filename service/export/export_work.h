@@ -38,11 +38,9 @@ struct element;
 struct work_order {
     struct job_order *o;
     struct set_store *store; /* held until the lease ends: WANTED borrows its texts */
-    struct inv_known known;
-    struct inv_payment *payments; /* known.payments, growing */
-    struct str known_total, known_currency, known_status;
-    struct str lost;        /* Xero's words on what it left out of the invoice; "" nothing */
-    struct element *doubts; /* documents of which nobody knows whether they were made */
+    struct inv_known known;  /* its arrays grow by copies in the lease's arena */
+    struct str lost;         /* Xero's words on what it left out of the invoice; "" nothing */
+    struct element *doubts;  /* documents of which nobody knows whether they were made */
     size_t doubt_count;
     struct inv_wanted wanted;
     struct str contact_id;
@@ -59,9 +57,11 @@ struct work_order {
 /* One document of a batch call. Texts live in the lease's arena. */
 struct element {
     struct work_order *x;  /* NULL: its order is not in this lease (any more) */
-    struct str number;     /* the invoice's, or the contact's mark */
-    struct str invoice_id; /* void, payment */
-    struct str url, hash, status, currency;
+    struct str doc;        /* name of the document; of a payment, of the one that is paid */
+    struct str number;     /* the document's, or the contact's mark */
+    struct str invoice_id; /* Xero's, of the document that is changed or paid */
+    struct str keys;       /* of its lines, separated by commas */
+    struct str url, status, currency;
     struct str total, tax; /* what Xero must return; a payment's amount is `total` */
     struct str mark, reference;
     struct str lost;    /* of a recorded invoice: what Xero left out of it, in its words */
@@ -69,6 +69,7 @@ struct element {
     struct str *doubts; /* open: Xero's words, some of which leave it in doubt */
     size_t doubt_count;
     /* only to write it; not in the meta */
+    const struct inv_document *document;
     const struct inv_payment *payment;
 };
 
@@ -118,11 +119,16 @@ bool exp_wait_for_split(struct work *w, struct work_order *x);
 
 /* ---- export_record.c ---- */
 
+/* The sale's invoice that Xero holds, void or not; NULL: none. */
+const struct inv_known_doc *exp_sale(const struct work_order *x);
+/* An amount as decimal text in the lease's arena. */
+struct str exp_amount(struct work *w, struct money m);
+
 /* Adds a change of one order's record for the next permit; VALUE {NULL,0} deletes the field. */
 void exp_update(struct work *w, const struct work_order *x, struct str field, struct str value);
-/* Records the invoice of EL as V shows it, for the queue and in X->known. V NULL: whether it
+/* Records the document of EL as V shows it, for the queue and in X->known. V NULL: whether it
  * exists is not known; then it is looked up before anything else is done for the order. */
-void exp_record_invoice(struct work *w, const struct element *el, const struct xero_element *v);
+void exp_record_document(struct work *w, const struct element *el, const struct xero_element *v);
 /* The same for a payment; ID "" = not known. */
 void exp_record_payment(struct work *w, const struct element *el, struct str id);
 /* Takes the mark of an unknown outcome off again: Xero has no such document. */

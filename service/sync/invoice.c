@@ -2,11 +2,9 @@
 
 #include <stdio.h>
 
-#include "service/base/crypto.h"
 #include "service/sync/invoice_parts.h"
 
 #define MAX_NUMBER 255
-#define MAX_CONTENT (8u << 20)
 
 const char *inv_doc_text(enum inv_doc d)
 {
@@ -162,7 +160,7 @@ static struct str make_reference(struct inv_work *w)
     return out;
 }
 
-static void make_dates(struct inv_work *w, struct inv_invoice *inv)
+static void make_dates(struct inv_work *w, struct inv_document *inv)
 {
     const struct order *o = w->o;
     const char *day = "";
@@ -201,9 +199,14 @@ static struct str make_url(struct inv_work *w, const char *order_link)
     return arena_str(w->arena, link);
 }
 
-static enum err make_invoice(struct inv_work *w, const char *order_link, struct inv_invoice *inv)
+static enum err make_invoice(struct inv_work *w, const char *order_link, struct inv_document *inv)
 {
-    *inv = (struct inv_invoice){
+    struct inv_lines lines;
+    enum err e;
+
+    *inv = (struct inv_document){
+        .name = STR("invoice"),
+        .action = INV_CREATE,
         .number = make_number(w),
         .reference = make_reference(w),
         .url = make_url(w, order_link),
@@ -214,31 +217,11 @@ static enum err make_invoice(struct inv_work *w, const char *order_link, struct 
     memcpy(inv->currency, w->o->currency, sizeof inv->currency);
     make_dates(w, inv);
     refuse_kinds(w);
-    return inv_make_lines(w, inv);
-}
-
-/* What the order says that its invoice is made of. Mappings, dates and texts are not in it: an
- * invoice that was written keeps those, whatever the settings become. */
-static enum err hash_content(const struct order *o, char hash[17])
-{
-    struct buf b = BUF_CAP(MAX_CONTENT);
-    enum err e;
-
-    buf_printf(&b, "%s %d %s %s %s %s", o->currency, o->taxes_included, mon_text(o->total).z,
-               mon_text(o->tip).z, mon_text(o->duties).z, mon_text(o->fees).z);
-    for (size_t i = 0; i < o->line_count; i++) {
-        const struct ord_line *line = &o->lines[i];
-
-        buf_printf(&b, "\n%d %.*s %lld %lld %s %s", (int)line->kind, STR_FMT(line->id),
-                   (long long)line->quantity, (long long)line->removed, mon_text(line->price).z,
-                   mon_text(line->discount).z);
-        for (size_t j = 0; j < line->tax_count; j++)
-            buf_printf(&b, " %s", mon_text(line->taxes[j].amount).z);
-    }
-    e = buf_check(&b);
-    if (e == ERR_OK)
-        cry_short_hash(buf_str(&b), hash);
-    buf_free(&b);
+    e = inv_make_lines(w, INV_SOLD, &lines);
+    inv->lines = lines.rows;
+    inv->line_count = lines.count;
+    inv->total = lines.total;
+    inv->total_tax = lines.total_tax;
     return e;
 }
 
@@ -254,49 +237,74 @@ static bool has_invoice_problem(const struct inv_work *w)
 
 /* The invoice is in Xero. It stays as it was written, whatever stands in the way of making it anew,
  * unless the order's lines are another and may be followed. */
-static void meet_known(struct inv_work *w, struct inv_wanted *out)
+static void meet_known(struct inv_work *w, const struct inv_known_doc *doc,
+                       struct inv_document *sale)
 {
-    const struct inv_known *known = w->known;
-    bool has_hash = known->invoice_hash.n > 0; /* not of an invoice that was adopted without it */
-    bool same = !has_hash || str_eq(known->invoice_hash, str_of(out->invoice_hash));
+    bool told = doc->total.currency[0] != '\0';
 
     w->problem_count = 0;
-    if (known->voided) {
+    sale->action = INV_KEEP;
+    sale->id = doc->id;
+    if (doc->gone) {
         inv_fail(w, INV_DOC_INVOICE, "voided-in-xero",
                  "The invoice %.*s was voided in Xero, and the order is not cancelled. "
                  "Making another invoice for it is not supported yet.",
-                 STR_FMT(known->invoice_number));
+                 STR_FMT(doc->number));
         return;
     }
-    if (!same && known->lines_may_change) {
+    if (told && mon_cmp(doc->total, sale->total) != 0 && w->known->lines_may_change) {
         inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
                  "The order's lines changed after its export as %.*s. Following such "
                  "changes is not supported yet.",
-                 STR_FMT(known->invoice_number));
+                 STR_FMT(doc->number));
         return;
     }
-    if (known->invoice_number.n > 0)
-        out->invoice.number = known->invoice_number;
-    if (strcmp(known->invoice_total.currency, w->o->currency) == 0)
-        out->invoice.total = known->invoice_total;
-    if (has_hash)
-        (void)snprintf(out->invoice_hash, sizeof out->invoice_hash, "%.*s",
-                       STR_FMT(known->invoice_hash));
+    if (doc->number.n > 0)
+        sale->number = doc->number;
+    if (told)
+        sale->total = doc->total;
 }
 
 /* A cancellation voids the invoice that nothing was paid on, and makes no document by itself. */
-static void meet_cancelled(struct inv_work *w, struct inv_wanted *out)
+static void meet_cancelled(struct inv_work *w, const struct inv_known_doc *doc,
+                           struct inv_document *sale, struct inv_wanted *out)
 {
-    const struct inv_known *known = w->known;
-
-    if (!known->has_invoice || known->voided) {
+    if (!doc || doc->gone) {
         out->nothing = true;
-    } else if (known->payment_count == 0) {
-        out->void_invoice = true;
+    } else if (w->known->payment_count == 0) {
+        *sale = (struct inv_document){.name = STR("invoice"),
+                                      .action = INV_VOID,
+                                      .id = doc->id,
+                                      .number = doc->number,
+                                      .total = doc->total};
+        out->docs = sale;
+        out->doc_count = 1;
     } else {
         out->nothing = true;
         refuse_refunds(w);
     }
+}
+
+const struct inv_known_doc *inv_known_doc(const struct inv_known *known, struct str name)
+{
+    const struct inv_known_doc *gone = NULL;
+
+    for (size_t i = 0; i < known->doc_count; i++) {
+        if (!str_eq(known->docs[i].name, name))
+            continue;
+        if (!known->docs[i].gone)
+            return &known->docs[i];
+        gone = &known->docs[i];
+    }
+    return gone;
+}
+
+const struct inv_document *inv_wanted_doc(const struct inv_wanted *wanted, struct str name)
+{
+    for (size_t i = 0; i < wanted->doc_count; i++)
+        if (str_eq(wanted->docs[i].name, name))
+            return &wanted->docs[i];
+    return NULL;
 }
 
 enum err inv_build(const struct order *o, const struct inv_settings *s,
@@ -304,27 +312,27 @@ enum err inv_build(const struct order *o, const struct inv_settings *s,
                    struct inv_wanted *out, struct errinfo *info)
 {
     struct inv_work w = {.o = o, .s = s, .known = known, .arena = arena, .info = info};
+    const struct inv_known_doc *doc = inv_known_doc(known, STR("invoice"));
+    struct inv_document *sale = arena_array(arena, 1, sizeof *sale);
     enum err e = ERR_OK;
 
     *out = (struct inv_wanted){.nothing = false};
     inv_make_contact(&w, &out->contact);
     if (o->state.cancelled) {
-        meet_cancelled(&w, out);
+        meet_cancelled(&w, doc, sale, out);
         goto out;
     }
-    if (o->state.nothing_left && !known->has_invoice) {
+    if (o->state.nothing_left && !doc) {
         out->nothing = true;
         goto out;
     }
-    e = hash_content(o, out->invoice_hash);
-    if (e == ERR_OK)
-        e = make_invoice(&w, order_link, &out->invoice);
+    e = make_invoice(&w, order_link, sale);
     if (e != ERR_OK)
         goto out;
-    if (known->has_invoice)
-        meet_known(&w, out);
-    else
-        out->invoice_differs = true;
+    out->docs = sale;
+    out->doc_count = 1;
+    if (doc)
+        meet_known(&w, doc, sale);
     if (!has_invoice_problem(&w)) {
         e = inv_make_payments(&w, out);
         refuse_refunds(&w);

@@ -21,6 +21,12 @@ struct inv_map {
     size_t count;
 };
 
+/* A tracking category of every line: a fixed option, or what stands behind TAG_PREFIX in the order's
+ * tag that begins so. */
+struct inv_tracking {
+    struct str category, option, tag_prefix;
+};
+
 /* The store's document settings and mappings; texts borrowed, "" or {NULL,0} = not set. */
 struct inv_settings {
     struct str prefix;
@@ -41,6 +47,8 @@ struct inv_settings {
     bool marketplace_tax_clearing;
     int64_t rounding_limit; /* minor units */
     struct str branding_theme;
+    const struct inv_tracking *tracking;
+    size_t tracking_count;
     struct str account_default, account_shipping, account_discounts, account_tips, account_duties,
         account_gift_cards, account_fees, account_rounding, account_marketplace_tax;
     struct inv_map account_by_sku, account_by_product_type, account_by_vendor;
@@ -52,7 +60,12 @@ struct inv_settings {
     size_t payment_off_count;
 };
 
+/* A line of a document. Its KEY names what of the order it stands for: the order line's id, "tip",
+ * "duty:<id>", "rounding"...; each document has a key once, and the same thing has the same key in
+ * every build. */
 struct inv_line {
+    struct str key;
+    struct str item_id; /* LineItemID of a line that Xero holds; "" of a new one */
     struct str description;
     int64_t quantity;
     struct money unit;
@@ -63,25 +76,55 @@ struct inv_line {
     struct money tax;    /* as Xero will compute it, or as sent */
 };
 
-struct inv_invoice {
+/* What is to be done with a document. */
+enum inv_action {
+    INV_KEEP,   /* Xero holds it as it should be, or it may not be touched */
+    INV_CREATE, /* there is none yet */
+    INV_UPDATE, /* the same document with other lines */
+    INV_VOID    /* it should be void (deleted, if a draft) */
+};
+
+/* An invoice or a credit note. NAME is its own within the order: "invoice" the sale, "A1", "A2"...
+ * what edits added after the documents before it were locked, "C1"... what edits took away then,
+ * "R<refund id>" a refund. */
+struct inv_document {
+    struct str name;
+    bool credit; /* a credit note */
+    enum inv_action action;
+    struct str id; /* Xero's; "" with INV_CREATE */
     struct str number, reference, url;
-    char date[11], due_date[11];
+    char date[11], due_date[11]; /* a credit note has no due date */
     char currency[4];
     bool inclusive;
-    enum inv_status status;
+    enum inv_status status; /* with INV_CREATE */
     struct str branding_theme;
+    const struct inv_tracking *tracking; /* of every line */
+    size_t tracking_count;
     const struct inv_line *lines;
     size_t line_count;
     struct money total, total_tax; /* what Xero must return */
 };
 
+/* A payment of an invoice, or money paid back from a credit note. */
 struct inv_payment {
-    struct str mark;    /* transaction id, or "order" for the one payment of a paid order ("order-2"
-                         * for what a partly paid one paid later) */
+    struct str mark;    /* its own within the order: the transaction's id, or "order" for the one
+                         * payment of a paid order ("order-2" for what was paid later); with
+                         * "@<document>" behind it if DOC is not the sale's invoice */
+    struct str doc;     /* name of the document that is paid */
+    bool made;          /* Xero holds it; the members below may then be empty, but not AMOUNT */
     struct str account; /* code */
     char date[11];
     struct money amount;
     struct str reference; /* order name + transaction id */
+};
+
+/* What of a credit note counts against an invoice. */
+struct inv_allocation {
+    struct str mark;      /* "<note>@<document>", a second one of the pair with "-2"... */
+    struct str note, doc; /* their names */
+    bool made;
+    char date[11];
+    struct money amount;
 };
 
 /* Who the documents go to. NUMBER is our mark (ContactNumber): a hash of store and customer. */
@@ -103,41 +146,66 @@ struct inv_problem {
     struct str text;       /* a full sentence with the figures, titles, codes concerned */
 };
 
+/* A document that Xero was last seen to hold. */
+struct inv_known_doc {
+    struct str name, id, number;
+    struct str status; /* Xero's word */
+    bool credit;
+    bool gone;               /* voided or deleted */
+    struct str contact_id;   /* "" unknown */
+    struct money total, tax; /* currency "" in TOTAL: not known */
+    char date[11];
+    bool inclusive;
+    bool has_lines; /* false: written before lines were recorded, or adopted without them */
+    const struct inv_line *lines; /* as written; without descriptions and item codes */
+    size_t line_count;
+    /* only once it was looked at */
+    struct str changes; /* what a person changed in it, both versions, as a sentence; "" nothing */
+    struct money foreign; /* paid or credited on it by others than us; 0 if not looked at */
+};
+
 /* What Xero was last seen to hold for this order. */
 struct inv_known {
-    bool has_invoice;
-    struct str invoice_id, invoice_number, invoice_hash; /* "" if it was adopted without one */
-    bool voided;
-    struct money invoice_total;
-    const struct inv_payment *payments; /* made by us: mark and amount count */
+    const struct inv_known_doc *docs; /* at most one that is not gone for each name */
+    size_t doc_count;
+    const struct inv_payment *payments; /* made by us: mark, doc and amount count */
     size_t payment_count;
-    char paid_day[11];     /* when the order was first seen paid; "" unknown */
+    const struct inv_allocation *allocations; /* made by us */
+    size_t allocation_count;
+    char paid_day[11];  /* when the order was first seen paid; "" unknown */
+    char open_from[11]; /* first day that is not in a locked period, where one was met; else "" */
     bool lines_may_change; /* a decision since the last export allows it */
     bool split_wait_over;  /* the wait for the transactions of a split payment has ended */
-    bool split_waiting;    /* out: see inv_wanted.wait_for_split */
+    bool looked;           /* DOCS are what Xero holds at this moment */
+    bool again;            /* by hand: a new invoice in place of the one that was voided in Xero */
 };
+/* The document NAME that is not gone; failing that, the one that is; NULL: none. */
+const struct inv_known_doc *inv_known_doc(const struct inv_known *known, struct str name);
 
 /* What Xero should hold. */
 struct inv_wanted {
-    /* Nothing to do but what PROBLEMS say: cancelled before anything existed or after we booked its
-     * payment (then only its refunds follow), or nothing is left of it. */
+    /* Nothing to do but what PROBLEMS say: cancelled before anything existed, nothing is left of
+     * it, nothing has shipped yet. */
     bool nothing;
-    bool void_invoice; /* the invoice should be voided (or deleted, if a draft) */
-    struct inv_invoice invoice;
-    /* Of what the order says: lines, amounts, taxes. Not of mappings, dates and texts, which an
-     * invoice keeps once it is written. To be handed back as inv_known.invoice_hash. */
-    char invoice_hash[17];
-    bool invoice_differs; /* INVOICE is to be written: there is none yet */
+    /* What there is to do rests on what Xero holds: look at the known documents first, then build
+     * again with known.looked. */
+    bool look_first;
+    const struct inv_document *docs; /* the sale first, where there is one */
+    size_t doc_count;
     struct inv_contact contact;
     const struct inv_payment *payments; /* all that should exist, made already or not */
     size_t payment_count;
+    const struct inv_allocation *allocations; /* as well */
+    size_t allocation_count;
     bool wait_for_split; /* several gateways, transactions not known yet: look again later */
     const struct inv_problem *problems;
     size_t problem_count;
 };
+/* The document NAME that should exist; NULL: none. */
+const struct inv_document *inv_wanted_doc(const struct inv_wanted *wanted, struct str name);
 
 /* Builds what Xero should hold. ERR_OK also when there are problems: a problem of the invoice means
- * that nothing may be sent for the order; one of a payment or credit note leaves the invoice
+ * that nothing may be sent for the order; one of a payment or credit note leaves the other documents
  * standing. ORDER_LINK is the shop's page of the order, written into the invoice's Url (the caller
  * gives another where that contains "xero"). Memory from ARENA; texts are borrowed from the order,
  * the settings and KNOWN. Errors: ERR_OVERFLOW, ERR_CURRENCY for amounts that cannot be added. */
@@ -145,9 +213,12 @@ enum err inv_build(const struct order *o, const struct inv_settings *s,
                    const struct inv_known *known, const char *order_link, struct arena *arena,
                    struct inv_wanted *out, struct errinfo *info) MUST_CHECK;
 
-/* One element of PUT /Invoices, with its contact by id only. */
-void inv_write_invoice(struct js_out *w, const struct inv_invoice *inv, const char *contact_id);
-/* One element of PUT /Payments. */
-void inv_write_payment(struct js_out *w, const struct inv_payment *p, const char *invoice_id);
+/* One element of PUT /Invoices or PUT /CreditNotes (INV_CREATE), with its contact by id only; or of
+ * POST /Invoices (INV_UPDATE), by its id, with the LineItemID of the lines that are there. */
+void inv_write_document(struct js_out *w, const struct inv_document *doc, struct str contact_id);
+/* One element of PUT /Payments; ID is that of the invoice, or of the credit note if CREDIT. */
+void inv_write_payment(struct js_out *w, const struct inv_payment *p, struct str id, bool credit);
+/* One element of PUT /CreditNotes/{id}/Allocations. */
+void inv_write_allocation(struct js_out *w, const struct inv_allocation *a, struct str invoice_id);
 /* One element of PUT /Contacts, under its own or its distinct name. */
 void inv_write_contact(struct js_out *w, const struct inv_contact *c, bool distinct);

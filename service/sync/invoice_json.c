@@ -27,6 +27,7 @@ static void write_ref(struct js_out *w, const char *key, const char *id, struct 
 static void write_line(struct js_out *w, const struct inv_line *line)
 {
     jw_begin_object(w);
+    write_optional(w, "LineItemID", line->item_id);
     jw_kstr(w, "Description", line->description);
     jw_kint(w, "Quantity", line->quantity);
     write_amount(w, "UnitAmount", line->unit);
@@ -40,7 +41,7 @@ static void write_line(struct js_out *w, const struct inv_line *line)
     jw_end_object(w);
 }
 
-void inv_write_invoice(struct js_out *w, const struct inv_invoice *inv, const char *contact_id)
+void inv_write_document(struct js_out *w, const struct inv_document *doc, struct str contact_id)
 {
     static const char *const statuses[] = {
         [INV_AUTHORISED] = "AUTHORISED",
@@ -49,33 +50,47 @@ void inv_write_invoice(struct js_out *w, const struct inv_invoice *inv, const ch
     };
 
     jw_begin_object(w);
-    jw_kz(w, "Type", "ACCREC");
-    write_ref(w, "Contact", "ContactID", str_of(contact_id));
-    jw_kz(w, "Date", inv->date);
-    jw_kz(w, "DueDate", inv->due_date);
-    jw_kz(w, "LineAmountTypes", inv->inclusive ? "Inclusive" : "Exclusive");
-    jw_kstr(w, "InvoiceNumber", inv->number);
-    write_optional(w, "Reference", inv->reference);
-    write_optional(w, "Url", inv->url);
-    jw_kz(w, "CurrencyCode", inv->currency);
-    jw_kz(w, "Status", statuses[inv->status]);
-    write_optional(w, "BrandingThemeID", inv->branding_theme);
+    jw_kz(w, "Type", doc->credit ? "ACCRECCREDIT" : "ACCREC");
+    if (doc->action == INV_UPDATE)
+        jw_kstr(w, doc->credit ? "CreditNoteID" : "InvoiceID", doc->id);
+    write_ref(w, "Contact", "ContactID", contact_id);
+    jw_kz(w, "Date", doc->date);
+    if (!doc->credit)
+        jw_kz(w, "DueDate", doc->due_date);
+    jw_kz(w, "LineAmountTypes", doc->inclusive ? "Inclusive" : "Exclusive");
+    jw_kstr(w, doc->credit ? "CreditNoteNumber" : "InvoiceNumber", doc->number);
+    write_optional(w, "Reference", doc->reference);
+    if (!doc->credit)
+        write_optional(w, "Url", doc->url);
+    jw_kz(w, "CurrencyCode", doc->currency);
+    if (doc->action == INV_CREATE)
+        jw_kz(w, "Status", statuses[doc->status]);
+    write_optional(w, "BrandingThemeID", doc->branding_theme);
     jw_key(w, "LineItems");
     jw_begin_array(w);
-    for (size_t i = 0; i < inv->line_count; i++)
-        write_line(w, &inv->lines[i]);
+    for (size_t i = 0; i < doc->line_count; i++)
+        write_line(w, &doc->lines[i]);
     jw_end_array(w);
     jw_end_object(w);
 }
 
-void inv_write_payment(struct js_out *w, const struct inv_payment *p, const char *invoice_id)
+void inv_write_payment(struct js_out *w, const struct inv_payment *p, struct str id, bool credit)
 {
     jw_begin_object(w);
-    write_ref(w, "Invoice", "InvoiceID", str_of(invoice_id));
+    write_ref(w, credit ? "CreditNote" : "Invoice", credit ? "CreditNoteID" : "InvoiceID", id);
     write_ref(w, "Account", "Code", p->account);
     jw_kz(w, "Date", p->date);
     write_amount(w, "Amount", p->amount);
     jw_kstr(w, "Reference", p->reference);
+    jw_end_object(w);
+}
+
+void inv_write_allocation(struct js_out *w, const struct inv_allocation *a, struct str invoice_id)
+{
+    jw_begin_object(w);
+    write_ref(w, "Invoice", "InvoiceID", invoice_id);
+    jw_kz(w, "Date", a->date);
+    write_amount(w, "Amount", a->amount);
     jw_end_object(w);
 }
 

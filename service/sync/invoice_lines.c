@@ -34,7 +34,7 @@ struct terms {
 
 struct lines {
     struct inv_work *w;
-    struct inv_invoice *inv;
+    struct inv_lines *sum;
     struct draft *drafts;
     size_t draft_count;
     struct inv_line *out;
@@ -184,6 +184,7 @@ static enum err draft_line(struct lines *l, const struct ord_line *from, struct 
     struct money gross, tax = zero(l);
 
     *d = (struct draft){.from = from};
+    d->line.key = from->id;
     d->line.description = description_of(from);
     d->line.quantity = from->quantity;
     d->line.unit = from->price;
@@ -232,7 +233,11 @@ static enum err draft_all(struct lines *l)
     }
     if (!tip_lines && o->tip.units != 0) {
         l->drafts[l->draft_count++] = (struct draft){
-            .line = {.description = STR("Tip"), .quantity = 1, .unit = o->tip, .discount = zero(l)},
+            .line = {.key = STR("tip"),
+                     .description = STR("Tip"),
+                     .quantity = 1,
+                     .unit = o->tip,
+                     .discount = zero(l)},
             .shop_tax = zero(l),
         };
         RETURN_IF(add_to(&l->terms.tips, o->tip));
@@ -254,8 +259,8 @@ static enum err xero_amount(const struct inv_line *line, struct money *out)
 static enum err xero_tax(const struct lines *l, struct money amount, struct rate r,
                          struct money *out)
 {
-    return l->inv->inclusive ? mon_tax_in(amount, r, INV_DECIMALS, out)
-                             : mon_tax_on(amount, r, INV_DECIMALS, out);
+    return l->w->o->taxes_included ? mon_tax_in(amount, r, INV_DECIMALS, out)
+                                   : mon_tax_on(amount, r, INV_DECIMALS, out);
 }
 
 /* Gives LINE, whose tax by Xero is in place, the tax WANTED where that differs. Xero refuses a tax
@@ -302,7 +307,9 @@ static struct group *group_of(const struct lines *l, const struct draft *d, stru
             groups[i].rate.units == d->rate.units)
             return &groups[i];
     groups[*count] = (struct group){
-        .line = {.description = STR("Discount"),
+        .line = {.key = str_of(arena_printf(l->w->arena, "discount:%.*s:%s",
+                                            STR_FMT(d->line.tax_type), mon_rate_text(d->rate).z)),
+                 .description = STR("Discount"),
                  .quantity = 1,
                  .unit = zero(l),
                  .discount = zero(l),
@@ -378,7 +385,7 @@ static void fail_total(struct lines *l, struct money sum, struct money total)
              "-%s, shipping %s, tips %s, tax %s%s.",
              mon_text(total).z, l->w->o->currency, mon_text(sum).z, mon_text(t->goods).z,
              mon_text(t->discounts).z, mon_text(t->shipping).z, mon_text(t->tips).z,
-             mon_text(t->tax).z, l->inv->inclusive ? " (included)" : "");
+             mon_text(t->tax).z, l->w->o->taxes_included ? " (included)" : "");
 }
 
 static void add_rounding_line(struct lines *l, struct money rest)
@@ -396,6 +403,7 @@ static void add_rounding_line(struct lines *l, struct money rest)
                  "of %s %s has no tax, and mappings.taxes.exempt is not set.",
                  mon_text(rest).z, l->w->o->currency);
     l->out[l->out_count++] = (struct inv_line){
+        .key = STR("rounding"),
         .description = STR("Rounding"),
         .quantity = 1,
         .unit = rest,
@@ -417,14 +425,14 @@ static enum err check_sums(struct lines *l)
         RETURN_IF(add_to(&sum, l->out[i].amount));
         RETURN_IF(add_to(&tax, l->out[i].tax));
     }
-    if (!l->inv->inclusive)
+    if (!l->w->o->taxes_included)
         RETURN_IF(add_to(&sum, tax));
     RETURN_IF(mon_round(o->total, INV_DECIMALS, &total));
     RETURN_IF(mon_round(o->total_tax, INV_DECIMALS, &shop_tax));
     RETURN_IF(mon_sub(total, sum, &rest));
     RETURN_IF(mon_sub(shop_tax, tax, &tax_rest));
-    l->inv->total = total;
-    l->inv->total_tax = tax;
+    l->sum->total = total;
+    l->sum->total_tax = tax;
     if (mon_cmp(mon_abs(tax_rest), limit) > 0)
         inv_fail(l->w, INV_DOC_INVOICE, "tax-does-not-reconcile",
                  "The order's tax is %s %s, but the tax of its lines comes to %s in Xero.",
@@ -440,9 +448,12 @@ static enum err check_sums(struct lines *l)
     return ERR_OK;
 }
 
-enum err inv_make_lines(struct inv_work *w, struct inv_invoice *inv)
+enum err inv_make_lines(struct inv_work *w, enum inv_share share, struct inv_lines *out)
 {
-    struct lines l = {.w = w, .inv = inv};
+    struct lines l = {.w = w, .sum = out};
+
+    (void)share; /* what was removed by edits is refused as yet */
+    *out = (struct inv_lines){.count = 0};
 
     l.terms = (struct terms){zero(&l), zero(&l), zero(&l), zero(&l), zero(&l)};
     RETURN_IF(draft_all(&l));
@@ -460,7 +471,7 @@ enum err inv_make_lines(struct inv_work *w, struct inv_invoice *inv)
         inv_fail(w, INV_DOC_INVOICE, "unsupported-kind", "This order has no lines to invoice.");
     else
         RETURN_IF(check_sums(&l));
-    inv->lines = l.out;
-    inv->line_count = l.out_count;
+    out->rows = l.out;
+    out->count = l.out_count;
     return ERR_OK;
 }

@@ -30,11 +30,33 @@ struct str inv_handle(const struct order *o);
 /* The value of KEY; {NULL,0} if it has none. NOCASE ignores the case of ASCII letters. */
 struct str inv_find(const struct inv_map *map, struct str key, bool nocase);
 
-/* Fills lines, total and total_tax of INV: accounts, tax types, Xero's arithmetic, the invariant.
- * What keeps it from coming right is recorded as a problem. ERR_OVERFLOW and ERR_CURRENCY for
- * amounts that cannot be added. */
-enum err inv_make_lines(struct inv_work *w, struct inv_invoice *inv) MUST_CHECK;
-/* Fills payments and wait_for_split of OUT for the invoice in OUT; errors as above. */
+/* ---- invoice_lines.c ---- */
+
+/* How much of an order. */
+enum inv_share {
+    INV_SOLD,   /* all that was ever sold */
+    INV_LEFT,   /* less what edits removed */
+    INV_SHIPPED /* of that, what has shipped; with shipping, tips, duties, fees once anything has */
+};
+
+/* Lines as Xero would hold them, and what they come to. */
+struct inv_lines {
+    const struct inv_line *rows;
+    size_t count;
+    struct money total, total_tax;
+};
+
+/* The lines of SHARE: accounts, tax types, Xero's arithmetic, the invariant. What keeps them from
+ * coming right is recorded as a problem. ERR_OVERFLOW and ERR_CURRENCY for amounts that cannot be
+ * added. */
+enum err inv_make_lines(struct inv_work *w, enum inv_share share, struct inv_lines *out) MUST_CHECK;
+
+/* ---- invoice_pay.c ---- */
+
+/* Fills payments and wait_for_split of OUT for the documents in OUT; errors as above. */
 enum err inv_make_payments(struct inv_work *w, struct inv_wanted *out) MUST_CHECK;
+
+/* ---- invoice_contact.c ---- */
+
 /* Who the documents go to. */
 void inv_make_contact(struct inv_work *w, struct inv_contact *c);

@@ -11,6 +11,7 @@
 
 struct pay {
     struct inv_work *w;
+    struct str doc; /* name of the invoice */
     const char *invoice_day;
     struct inv_payment *out;
     size_t count;
@@ -89,7 +90,7 @@ static enum err add_payment(struct pay *p, struct str gateway, struct str mark, 
                  STR_FMT(gateway.n ? gateway : STR("an unnamed gateway")));
         return ERR_OK;
     }
-    *made = (struct inv_payment){.mark = mark, .account = account, .amount = amount};
+    *made = (struct inv_payment){.mark = mark, .doc = p->doc, .account = account, .amount = amount};
     made->reference = str_cut(
         str_of(arena_printf(p->w->arena, "%.*s %.*s", STR_FMT(p->w->o->name), STR_FMT(mark))),
         LIM_NAME);
@@ -165,14 +166,16 @@ enum err inv_make_payments(struct inv_work *w, struct inv_wanted *out)
 {
     const struct order *o = w->o;
     const struct inv_known *known = w->known;
-    struct pay p = {.w = w, .invoice_day = out->invoice.date, .due = out->invoice.total};
+    const struct inv_document *sale = &out->docs[0];
+    struct pay p = {.w = w, .doc = sale->name, .invoice_day = sale->date, .due = sale->total};
     struct str gateway;
     size_t named = named_gateways(o, &gateway);
     enum err e = ERR_OK;
 
     p.out = arena_array(w->arena, known->payment_count + o->payment_count + 1, sizeof *p.out);
     for (size_t i = 0; i < known->payment_count && e == ERR_OK; i++) {
-        p.out[p.count++] = known->payments[i];
+        p.out[p.count] = known->payments[i];
+        p.out[p.count++].made = true;
         e = mon_sub(p.due, known->payments[i].amount, &p.due);
     }
     if (e != ERR_OK || !w->s->record_payments || w->s->status != INV_AUTHORISED || p.due.units <= 0)
@@ -182,7 +185,7 @@ enum err inv_make_payments(struct inv_work *w, struct inv_wanted *out)
     else if (o->state.paid == ORD_UNPAID || all_off(o, w->s))
         e = ERR_OK;
     else if (named <= 1)
-        e = pay_by_state(&p, gateway, out->invoice.total);
+        e = pay_by_state(&p, gateway, sale->total);
     else if (!known->split_wait_over)
         out->wait_for_split = true;
     else

@@ -70,17 +70,17 @@ static void print_line(struct buf *b, const struct inv_line *l)
 static void print_wanted(struct buf *b, const struct inv_wanted *w)
 {
     static const char *const statuses[] = {"AUTHORISED", "DRAFT", "SUBMITTED"};
-    const struct inv_invoice *inv = &w->invoice;
+    const struct inv_document *inv = w->docs;
     const struct inv_contact *c = &w->contact;
 
     buf_printf(b, "contact    %.*s%s%.*s%s, number %s, else %.*s\n", STR_FMT(c->name),
                c->email.n ? " <" : "", STR_FMT(c->email), c->email.n ? ">" : "", c->number,
                STR_FMT(c->distinct_name));
-    if (w->nothing || w->void_invoice) {
+    if (w->nothing || inv->action == INV_VOID) {
         buf_addz(b, w->nothing ? "nothing to export\n" : "void the invoice\n");
     } else {
         buf_printf(b, "invoice    %.*s, %s%s\n", STR_FMT(inv->number), statuses[inv->status],
-                   w->invoice_differs ? "" : ", stands as it is");
+                   inv->action == INV_CREATE ? "" : ", stands as it is");
         buf_printf(b, "reference  %.*s\n", STR_FMT(inv->reference));
         buf_printf(b, "link       %.*s\n", STR_FMT(inv->url));
         buf_printf(b, "date       %s, due %s\n", inv->date, inv->due_date);
