@@ -21,8 +21,8 @@ struct inv_map {
     size_t count;
 };
 
-/* A tracking category of every line: a fixed option, or what stands behind TAG_PREFIX in the order's
- * tag that begins so. */
+/* A tracking category of every line: a fixed option, or what stands behind TAG_PREFIX in the tag of
+ * the order that begins so. */
 struct inv_tracking {
     struct str category, option, tag_prefix;
 };
@@ -205,9 +205,9 @@ struct inv_wanted {
 const struct inv_document *inv_wanted_doc(const struct inv_wanted *wanted, struct str name);
 
 /* Builds what Xero should hold. ERR_OK also when there are problems: a problem of the invoice means
- * that nothing may be sent for the order; one of a payment or credit note leaves the other documents
- * standing. ORDER_LINK is the shop's page of the order, written into the invoice's Url (the caller
- * gives another where that contains "xero"). Memory from ARENA; texts are borrowed from the order,
+ * that nothing may be sent for the order; one of a payment or credit note leaves the other
+ * documents standing. ORDER_LINK is the shop's page of the order, written into the invoice's Url
+ * (the caller gives another where that contains "xero"). Memory from ARENA; texts are borrowed from the order,
  * the settings and KNOWN. Errors: ERR_OVERFLOW, ERR_CURRENCY for amounts that cannot be added. */
 enum err inv_build(const struct order *o, const struct inv_settings *s,
                    const struct inv_known *known, const char *order_link, struct arena *arena,
