@@ -207,8 +207,9 @@ const struct inv_document *inv_wanted_doc(const struct inv_wanted *wanted, struc
 /* Builds what Xero should hold. ERR_OK also when there are problems: a problem of the invoice means
  * that nothing may be sent for the order; one of a payment or credit note leaves the other
  * documents standing. ORDER_LINK is the shop's page of the order, written into the invoice's Url
- * (the caller gives another where that contains "xero"). Memory from ARENA; texts are borrowed from the order,
- * the settings and KNOWN. Errors: ERR_OVERFLOW, ERR_CURRENCY for amounts that cannot be added. */
+ * (the caller gives another where that contains "xero"). Memory from ARENA; texts are borrowed from
+ * the order, the settings and KNOWN. Errors: ERR_OVERFLOW, ERR_CURRENCY for amounts that cannot be
+ * added. */
 enum err inv_build(const struct order *o, const struct inv_settings *s,
                    const struct inv_known *known, const char *order_link, struct arena *arena,
                    struct inv_wanted *out, struct errinfo *info) MUST_CHECK;
