@@ -127,12 +127,17 @@ struct inv_allocation {
     struct money amount;
 };
 
+/* Room for a ContactNumber of ours. */
+#define INV_MARK 41
+
 /* Who the documents go to. NUMBER is our mark (ContactNumber): a hash of store and customer. */
 struct inv_contact {
-    char number[41];
+    char number[INV_MARK];
     struct str name;          /* cleaned to Xero's syntax, never empty */
     struct str distinct_name; /* NAME with a suffix made of NUMBER: for when NAME is taken */
     struct str first_name, last_name, email;
+    bool by_email; /* EMAIL tells who it is: a person, not whoever bought for a company */
+    struct str account_number; /* for a contact that is made; "" none */
 };
 
 enum inv_doc { INV_DOC_INVOICE, INV_DOC_CREDIT_NOTE, INV_DOC_PAYMENT, INV_DOC_CONTACT };
@@ -223,3 +228,11 @@ void inv_write_payment(struct js_out *w, const struct inv_payment *p, struct str
 void inv_write_allocation(struct js_out *w, const struct inv_allocation *a, struct str invoice_id);
 /* One element of PUT /Contacts, under its own or its distinct name. */
 void inv_write_contact(struct js_out *w, const struct inv_contact *c, bool distinct);
+
+/* Writes our mark of CUSTOMER of a store: the customer's id in the shop; "company-" and the id of a
+ * company, or its name where the shop gives it no id; "guest" for all who have neither, or "single"
+ * where the store has one contact. The same party has the same mark for ever. */
+void inv_contact_mark(struct str platform, struct str store, struct str customer,
+                      char out[INV_MARK]);
+/* Whether NUMBER is our mark of a company. */
+bool inv_is_company_mark(struct str number);

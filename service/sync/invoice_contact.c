@@ -1,10 +1,37 @@
 #include "service/sync/invoice.h"
 
+#include <stdio.h>
+
 #include "service/base/crypto.h"
+#include "service/base/limits.h"
 #include "service/sync/invoice_parts.h"
 
 #define MAX_NAME 255
+#define MAX_ACCOUNT_NUMBER 50
 #define SUFFIX 11 /* " (01234567)" */
+#define COMPANY "company-"
+#define COMPANY_MARK "co-"
+
+/* How many bytes at the start of TEXT are shown as nothing or as a blank: control characters, every
+ * kind of space, changes of direction. 0: none. */
+static size_t blank_at(struct str text)
+{
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {{0x00, 0x20},     {0x7f, 0xa0},     {0x1680, 0x1680}, {0x2000, 0x200b},
+                  {0x2028, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000}, {0xfeff, 0xfeff}};
+    size_t len = str_utf8(text);
+    uint32_t c = len > 0 ? (unsigned char)text.p[0] : 'x';
+
+    if (len > 1)
+        c &= 0x3fu >> (len - 1);
+    for (size_t i = 1; i < len; i++)
+        c = c << 6 | ((unsigned char)text.p[i] & 0x3fu);
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
+        if (c >= ranges[i].first && c <= ranges[i].last)
+            return len;
+    return 0;
+}
 
 /* TEXT as Xero takes a contact's name: no angle brackets, no control characters, no blanks at the
  * ends or two in a row, well-formed UTF-8, at most MAX bytes. May come out empty. */
@@ -14,11 +41,9 @@ static struct str clean_name(struct str text, size_t max, struct arena *arena)
     size_t n = 0;
 
     while (text.n > 0) {
-        size_t len = str_utf8(text);
-        bool blank = (unsigned char)*text.p <= ' ' || *text.p == 0x7f ||
-                     str_starts(text, STR("\xc2\xa0")); /* no-break space */
+        size_t len = str_utf8(text), blank = blank_at(text);
 
-        if (blank) {
+        if (blank > 0) {
             if (n > 0 && p[n - 1] != ' ')
                 p[n++] = ' ';
         } else if (len > 0 && *text.p != '<' && *text.p != '>') {
@@ -60,48 +85,96 @@ struct str inv_handle(const struct order *o)
     return handle.n ? handle : o->store;
 }
 
-/* Our mark of whom the contact stands for; the same party gives the same mark for ever. */
-static void mark_contact(const struct inv_work *w, const char *kind, struct str id,
-                         struct inv_contact *c)
+/* ---- marks ---- */
+
+void inv_contact_mark(struct str platform, struct str store, struct str customer,
+                      char out[INV_MARK])
 {
-    char *mark = arena_printf(w->arena, "%.*s/%.*s/%s/%.*s", STR_FMT(w->o->platform),
-                              STR_FMT(w->o->store), kind, STR_FMT(id));
+    bool company = str_starts(customer, STR(COMPANY));
+    bool one = str_eq(customer, STR("guest")) || str_eq(customer, STR("single"));
+    size_t skip = company ? sizeof COMPANY - 1 : 0;
+    struct str id = str_cut((struct str){customer.p + skip, customer.n - skip}, LIM_NAME);
+    struct buf text = BUF_CAP(LIM_STORE_ID + 2 * LIM_NAME);
     char hash[17];
 
-    cry_short_hash(str_of(mark), hash);
-    memcpy(c->number, hash, sizeof hash);
+    /* What is hashed stays as it is for ever, or every contact would be made again. */
+    buf_printf(&text, "%.*s/%.*s/%s/", STR_FMT(platform), STR_FMT(store),
+               company                          ? "company"
+               : !one                           ? "customer"
+               : str_eq(customer, STR("guest")) ? "guest"
+                                                : "single");
+    for (size_t i = 0; i < id.n && !one; i++)
+        buf_addc(&text,
+                 company && id.p[i] >= 'A' && id.p[i] <= 'Z' ? (char)(id.p[i] | 0x20) : id.p[i]);
+    cry_short_hash(buf_str(&text), hash);
+    (void)snprintf(out, INV_MARK, "%s%.*s", company ? COMPANY_MARK : "", company ? 13 : 16, hash);
+    buf_free(&text);
+}
+
+bool inv_is_company_mark(struct str number)
+{
+    return str_starts(number, STR(COMPANY_MARK)) && number.n == 16;
+}
+
+/* ---- the contact ---- */
+
+/* A company: all who buy for it share its contact. A buyer's address does not find it, since the
+ * buyer may be a customer of his own. */
+static struct str use_company(struct inv_work *w, struct inv_contact *c, struct str name)
+{
+    const struct ord_party *party = &w->o->party;
+    struct str id = party->company_id.n ? party->company_id : name;
+
+    c->account_number = party->company_id;
+    return str_of(arena_printf(w->arena, COMPANY "%.*s", STR_FMT(id)));
+}
+
+/* What to call a customer: by the first name that Xero takes. */
+static struct str customer_name(struct inv_work *w)
+{
+    const struct ord_party *party = &w->o->party;
+    struct str name = clean_name(party->name, MAX_NAME, w->arena);
+
+    if (name.n == 0)
+        name = clean_name(party->email, MAX_NAME, w->arena);
+    if (name.n == 0)
+        name = str_of(arena_printf(w->arena, "Customer %.*s",
+                                   STR_FMT(clean_name(party->customer_id, 200, w->arena))));
+    return name;
 }
 
 void inv_make_contact(struct inv_work *w, struct inv_contact *c)
 {
     const struct ord_party *party = &w->o->party;
     struct arena *a = w->arena;
-    struct str handle = inv_handle(w->o), name = {NULL, 0};
+    struct str handle = inv_handle(w->o), customer, name = {NULL, 0};
 
     *c = (struct inv_contact){.number = ""};
+    if (party->is_company)
+        name = clean_name(party->company, MAX_NAME, a);
     if (w->s->contact_single) {
-        mark_contact(w, "single", STR(""), c);
+        customer = STR("single");
         name = clean_name(w->s->contact_name.n ? w->s->contact_name : handle, MAX_NAME, a);
-    } else if (party->is_company || party->customer_id.n > 0) {
-        if (party->customer_id.n > 0)
-            mark_contact(w, "customer", party->customer_id, c);
-        else
-            mark_contact(w, "company", party->company, c);
-        if (party->is_company)
-            name = clean_name(party->company, MAX_NAME, a);
-        if (name.n == 0)
-            name = clean_name(party->name, MAX_NAME, a);
-        if (name.n == 0)
-            name = clean_name(party->email, MAX_NAME, a);
-        if (name.n == 0)
-            name = str_of(arena_printf(a, "Customer %.*s", STR_FMT(party->customer_id)));
-        if (is_plain_email(party->email))
-            c->email = party->email;
+    } else if (party->is_company && (party->company_id.n > 0 || name.n > 0)) {
+        customer = use_company(w, c, name);
+        name = name.n > 0 ? name : customer_name(w);
+    } else if (party->customer_id.n > 0) {
+        customer = party->customer_id;
+        name = customer_name(w);
+        c->account_number = customer;
+        c->by_email = true;
     } else {
-        mark_contact(w, "guest", STR(""), c);
+        customer = STR("guest");
         name = str_of(arena_printf(a, "%.*s guest", STR_FMT(clean_name(handle, 200, a))));
     }
+    if (!w->s->send_customer_code || c->account_number.n > MAX_ACCOUNT_NUMBER)
+        c->account_number = STR("");
+    inv_contact_mark(w->o->platform, w->o->store, customer, c->number);
     c->name = name.n ? name : STR("Customer");
+    if (c->by_email || inv_is_company_mark(str_of(c->number)))
+        c->email = is_plain_email(party->email) ? party->email : STR("");
+    c->by_email = c->by_email && c->email.n > 0;
     c->distinct_name = str_of(arena_printf(
-        a, "%.*s (%.8s)", STR_FMT(str_trim(str_cut(c->name, MAX_NAME - SUFFIX))), c->number));
+        a, "%.*s (%.8s)", STR_FMT(str_trim(str_cut(c->name, MAX_NAME - SUFFIX))),
+        c->number + (inv_is_company_mark(str_of(c->number)) ? sizeof COMPANY_MARK - 1 : 0)));
 }

@@ -99,6 +99,7 @@ void inv_write_contact(struct js_out *w, const struct inv_contact *c, bool disti
     jw_begin_object(w);
     jw_kstr(w, "Name", distinct ? c->distinct_name : c->name);
     jw_kz(w, "ContactNumber", c->number);
+    write_optional(w, "AccountNumber", c->account_number);
     write_optional(w, "FirstName", c->first_name);
     write_optional(w, "LastName", c->last_name);
     write_optional(w, "EmailAddress", c->email);

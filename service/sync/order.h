@@ -112,6 +112,7 @@ struct ord_party {
     struct str customer_id; /* "" = guest */
     struct str name;        /* of the person; may be empty */
     struct str company;     /* of the billing address or the B2B company; may be empty */
+    struct str company_id;  /* of the B2B company in the shop; may be empty */
     struct str email;
     bool is_company; /* B2B order: the company is the buyer */
 };

@@ -502,6 +502,7 @@ static void read_party(struct reader *r, const struct js_value *root)
     party->name =
         first_of(person_name(r, customer), person_name(r, billing), person_name(r, shipping));
     party->is_company = !js_is_null(company);
+    party->company_id = read_part_id(r, company, "id");
     /* A private parcel sent to somebody's workplace has that company in its shipping address. */
     party->company = first_of(read_name(r, company, "name"), read_name(r, billing, "company"),
                               party->is_company ? read_name(r, shipping, "company") : none);
