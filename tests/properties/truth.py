@@ -1,0 +1,170 @@
+"""What the books have to hold of an order as it is now, from the shop's documents alone.
+
+`Books.amounts` are sums of line amounts for each account and tax type (with the tax in them where
+prices include it), `Books.taxes` the tax for each account and tax type; invoices less credit notes.
+`paid` is the money in less the money out that is booked, `due` what the buyer still owes by the
+documents, negative when the shop owes it.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from model import ZERO, rounded
+
+CENT = Decimal("0.01")
+
+ACCOUNTS = {"default": "200", "shipping": "201", "discounts": "202", "tips": "203", "duties": "204", "fees": "270",
+            "gift_cards": "835", "rounding": "860", "by_vendor": {"Other": "260"}}
+TAXES = {"by_title": {"County tax + State tax": "TAX011", "Reduced": "RROUTPUT"},
+         "by_rate": {"0.2": "OUTPUT2", "0.06": "TAX001", "0.08": "TAX002", "0.0825": "TAX004", "0.19": "TAX006",
+                     "0.1": "TAX003", "0.02": "TAX009", "0.025": "TAX010"},
+         "by_country": {"ES": "TAX007"}, "default": None, "exempt": "ZERORATEDOUTPUT"}
+PAYMENTS = {"default": "091", "gateways": {"gift_card": "835", "paypal": "092"}, "off": []}
+
+
+@dataclass
+class Options:
+    """A store's settings that change what the books hold."""
+    name: str = "usual"
+    settings: dict = field(default_factory=dict)
+    off: tuple = ()  # gateways whose payments are not recorded
+
+    @property
+    def document(self):
+        """Settings and mappings as the API takes them."""
+        return {"settings": {"start_date": None, "prefix": "", "auto_sync": "include_unpaid", **self.settings},
+                "mappings": {"accounts": ACCOUNTS, "taxes": TAXES, "payments": {**PAYMENTS, "off": list(self.off)}}}
+
+    def records(self, gateway):
+        return (self.settings.get("record_payments", True) and self.settings.get("status") != "DRAFT"
+                and gateway not in self.off)
+
+
+# How often an order lives under which settings.
+OPTIONS = {
+    Options: 60,
+    lambda: Options("discount lines", {"discount_lines": True}): 12,
+    lambda: Options("no payments", {"record_payments": False}): 8,
+    lambda: Options("drafts", {"status": "DRAFT", "record_payments": False}): 6,
+    lambda: Options("a gateway off", {}, ("manual",)): 8,
+    lambda: Options("one contact", {"contact": "single", "contact_name": "Web shop"}): 6,
+}
+
+
+@dataclass
+class Books:
+    amounts: dict = field(default_factory=dict)
+    taxes: dict = field(default_factory=dict)
+    paid: Decimal = ZERO
+    due: Decimal = ZERO
+    slack: Decimal = ZERO  # by how much a sum may be off: the third decimal, which Xero does not have
+
+    def add(self, key, amount, tax=ZERO):
+        self.amounts[key] = self.amounts.get(key, ZERO) + amount
+        self.taxes[key] = self.taxes.get(key, ZERO) + tax
+
+    def total(self, included):
+        amounts = sum(self.amounts.values(), ZERO)
+        return amounts if included else amounts + sum(self.taxes.values(), ZERO)
+
+
+def tax_type(order, taxes):
+    """By the titles of the taxes that are not 0, joined; else the sum of their rates; else the country."""
+    real = [t for t in taxes if t.amount]
+    if not real:
+        return TAXES["exempt"]
+    titles = " + ".join(sorted(t.title for t in real))
+    rate = f"{sum(t.rate for t in real).normalize():f}"
+    return TAXES["by_title"].get(titles) or TAXES["by_rate"].get(rate) or TAXES["by_country"][order.country]
+
+
+def account(line):
+    if line.kind == "product":
+        return ACCOUNTS["by_vendor"].get(line.vendor, ACCOUNTS["default"])
+    return ACCOUNTS[{"gift_card": "gift_cards", "tip": "tips", "shipping": "shipping"}[line.kind]]
+
+
+def key_of(order, line):
+    return account(line), tax_type(order, line.taxes)
+
+
+def cents(amount):
+    return rounded(amount, CENT)
+
+
+def add_sold(books, order, options):
+    """The lines as they were sold, less what edits removed; what the shop's total says beyond them is
+    rounding."""
+    for line in order.all_lines:
+        key = key_of(order, line)
+        left = line.quantity - line.removed
+        gross = line.price * left
+        discount = cents(gross - (line.subtotal - line.removed_subtotal))
+        tax = cents(line.tax - line.removed_tax)
+        if options.settings.get("discount_lines") and discount:
+            books.add(key, cents(gross), tax)
+            books.add((ACCOUNTS["discounts"], key[1]), -discount)
+        elif left:
+            books.add(key, cents(gross - discount), tax)
+    exempt = TAXES["exempt"]
+    if order.tip and not order.tip_lines:
+        books.add((ACCOUNTS["tips"], exempt), cents(order.tip))
+    for duty in order.duties:
+        books.add((ACCOUNTS["duties"], tax_type(order, duty.taxes)), cents(duty.amount),
+                  cents(sum((t.amount for t in duty.taxes), ZERO)))
+    if order.fees:
+        books.add((ACCOUNTS["fees"], exempt), cents(order.fees))
+    books.add((ACCOUNTS["rounding"], exempt), cents(order.sold_total) - books.total(order.taxes_included))
+    if order.cash_rounding:
+        books.add((ACCOUNTS["rounding"], exempt), cents(order.cash_rounding))
+
+
+def largest_tax_type(order):
+    sums = {}
+    for line in order.all_lines:
+        key = tax_type(order, line.taxes)
+        sums[key] = sums.get(key, ZERO) + line.tax
+    return max(sums, key=sums.get)
+
+
+def refunded(order, refund):
+    """A refund's note, as positive books."""
+    note = Books()
+    exempt = TAXES["exempt"]
+    for x in refund.lines:
+        note.add(key_of(order, x.line), cents(x.subtotal), cents(x.tax))
+    for a in refund.adjustments:
+        gross = -(a.amount + a.tax) if order.taxes_included else -a.amount
+        if a.kind == "shipping_refund":
+            key = key_of(order, a.line)
+        else:
+            key = (ACCOUNTS["default"], largest_tax_type(order) if a.tax else exempt)
+        note.add(key, cents(gross), cents(-a.tax))
+    if refund.duties:
+        note.add((ACCOUNTS["duties"], exempt), cents(refund.duties))
+    if refund.fees:
+        note.add((ACCOUNTS["fees"], exempt), cents(refund.fees))
+    note.add((ACCOUNTS["rounding"], exempt), cents(order.value_of(refund)) - note.total(order.taxes_included))
+    return note
+
+
+def recorded(order, options):
+    """Money in less money out, of the gateways whose payments are recorded."""
+    return sum((order.received_by(g) - order.given_back_by(g) for g in order.gateways if options.records(g)), ZERO)
+
+
+def books(order, options):
+    """The books of an order as it is at this moment."""
+    result = Books()
+    if order.currency == "KWD":
+        result.slack = CENT * (2 + len(order.all_lines) + len(order.transactions) + 3 * len(order.refunds))
+    if order.cancelled_at is not None and not order.kept:
+        return result
+    add_sold(result, order, options)
+    for refund in order.money_refunds:
+        note = refunded(order, refund)
+        for key, amount in note.amounts.items():
+            result.add(key, -amount, -note.taxes[key])
+    result.paid = cents(recorded(order, options))
+    result.due = result.total(order.taxes_included) - result.paid
+    return result
