@@ -18,6 +18,7 @@ _SCOPES = {
     "CreditNotes": ("accounting.invoices",),
     "Contacts": ("accounting.contacts",),
     "Payments": ("accounting.payments",),
+    "Items": ("accounting.invoices", "accounting.settings"),
 }
 
 

@@ -14,6 +14,7 @@ IDS = {
     "Contacts": "ContactID",
     "Payments": "PaymentID",
     "Allocations": "AllocationID",
+    "Items": "ItemID",
 }
 _FLAGS = {
     "Invoices": "HasErrors",

@@ -30,6 +30,8 @@ class Organisation:
         self.end_of_year_lock_date = None
         self.approval_limit = None
         self.accounts = {}
+        self.items = {}
+        self.item_by_code = {}
         self.tax_rates = {}
         self.currencies = dict(defaults.CURRENCIES)
         self.tracking = []
@@ -42,6 +44,8 @@ class Organisation:
         self.history = {}
         self.contact_by_name = {}
         self.contact_by_number = {}
+        self.contact_by_account_number = {}
+        self.contacts_by_name = {}  # those that are not active too
         self.contacts_by_email = {}
         self.invoice_by_number = {}
         self.notes_by_number = {}

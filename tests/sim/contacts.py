@@ -118,11 +118,8 @@ def _broken_rules(org, contact, element):
             f"The contact number {number} is already assigned to another contact. The contact "
             "number must be unique across all contacts."
         )
-    account_number = contact.get("AccountNumber")
-    if element.get("AccountNumber") and any(
-        other.get("AccountNumber") == account_number and other["ContactID"] != me
-        for other in org.contacts.values()
-    ):
+    account_number = element.get("AccountNumber")
+    if account_number and org.contact_by_account_number.get(account_number, me) != me:
         found.append("The Account Number already exists. Please enter a different Account Number.")
     if contact["ContactStatus"] == "GDPRREQUEST":
         found.append("The contact status GDPRREQUEST cannot be set.")
@@ -153,26 +150,27 @@ def _broken_details(contact):
 def reindex(org, old, contact):
     """Stores a contact and moves the indexes from its old record to the new one."""
     me = contact["ContactID"]
-    for index, key in (
+    for table, key in (
         (org.contact_by_name, _active_name(old)),
-        (org.contact_by_number, _number(old)),
+        (org.contact_by_number, _lower(old, "ContactNumber")),
+        (org.contact_by_account_number, old.get("AccountNumber")),
     ):
-        if key and index.get(key) == me:
-            org.drop(index, key)
-    if _active_name(contact):
-        org.set(org.contact_by_name, _active_name(contact), me)
-    if _number(contact):
-        org.set(org.contact_by_number, _number(contact), me)
-    before, after = _email(old), _email(contact)
-    if before != after:
-        if before:
-            org.set(
-                org.contacts_by_email,
-                before,
-                tuple(one for one in org.contacts_by_email.get(before, ()) if one != me),
-            )
-        if after:
-            org.set(org.contacts_by_email, after, org.contacts_by_email.get(after, ()) + (me,))
+        if key and table.get(key) == me:
+            org.drop(table, key)
+    for table, key in (
+        (org.contact_by_name, _active_name(contact)),
+        (org.contact_by_number, _lower(contact, "ContactNumber")),
+        (org.contact_by_account_number, contact.get("AccountNumber")),
+    ):
+        if key:
+            org.set(table, key, me)
+    for table, name in ((org.contacts_by_email, "EmailAddress"), (org.contacts_by_name, "Name")):
+        before, after = _lower(old, name), _lower(contact, name)
+        if before != after:
+            if before:
+                org.set(table, before, tuple(one for one in table[before] if one != me))
+            if after:
+                org.set(table, after, table.get(after, ()) + (me,))
     org.set(org.contacts, me, contact)
 
 
@@ -180,12 +178,8 @@ def _active_name(contact):
     return contact["Name"].lower() if contact and contact["ContactStatus"] == "ACTIVE" else None
 
 
-def _number(contact):
-    return (contact.get("ContactNumber") or "").lower() if contact else None
-
-
-def _email(contact):
-    return (contact.get("EmailAddress") or "").lower() if contact else None
+def _lower(contact, name):
+    return (contact.get(name) or "").lower()
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -201,24 +195,16 @@ def by_key(org, key):
     return found
 
 
-def candidates(org, equalities, archived):
-    """The contacts that may satisfy a filter of these equalities (`archived`: those too);
-    None when only a full scan can tell."""
-    ids = []
-    for field, value in equalities or {(None, None)}:
-        if not isinstance(value, str):
-            return None
-        if field == "ContactNumber":
-            ids.append(org.contact_by_number.get(value))
-        elif field == "EmailAddress":
-            ids += org.contacts_by_email.get(value, ())
-        elif field == "ContactID":
-            ids.append(value)
-        elif field == "Name" and not archived:
-            ids.append(org.contact_by_name.get(value))
-        else:
-            return None
-    return [org.contacts[one] for one in dict.fromkeys(ids) if one in org.contacts]
+def index(org, field_name, value):
+    """The ids of the contacts that have this (lower-case) value; None when no index knows."""
+    if field_name == "ContactID":
+        return (value,)
+    if field_name == "ContactNumber":
+        return (org.contact_by_number.get(value),)
+    if field_name in ("EmailAddress", "Name"):
+        table = org.contacts_by_name if field_name == "Name" else org.contacts_by_email
+        return table.get(value, ())
+    return None
 
 
 def field(_org, contact, name):
@@ -259,12 +245,21 @@ def render(org, contact):
 # -- a person in Xero -----------------------------------------------------------------------------
 
 
-def archive(org, contact):
-    reindex(org, contact, {**contact, "ContactStatus": "ARCHIVED", "updated": org.stamp()})
+def set_status(org, contact, status):
+    """Archives, restores (where the name is still free) or marks for deletion of its data."""
+    me = contact["ContactID"]
+    if status == "ACTIVE" and org.contact_by_name.get(contact["Name"].lower(), me) != me:
+        raise Invalid("The contact name already exists. Please enter a different contact name")
+    reindex(org, contact, {**contact, "ContactStatus": status, "updated": org.stamp()})
 
 
 def merge(org, contact, survivor):
-    """Xero archives the merged-away contact and moves its documents to the survivor."""
+    """Xero archives the merged-away contact and moves its documents to the survivor. Contacts
+    that were merged into it before still name it: whoever follows them goes step by step."""
+    if contact["ContactStatus"] != "ACTIVE" or survivor["ContactStatus"] != "ACTIVE":
+        raise Invalid("Only active contacts can be merged.")
+    if contact["ContactID"] == survivor["ContactID"]:
+        raise Invalid("A contact cannot be merged into itself.")
     reindex(
         org,
         contact,

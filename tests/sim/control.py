@@ -1,17 +1,16 @@
 """The control under /_sim/.
 
 Owns: what tests use to set a scene and to look at the result: reset, books, ledger, violations,
-apps, organisations, faults, acts of a person in Xero, and the clock. Amounts in its answers are
-decimal text.
+apps, organisations, faults, and the clock. Amounts in its answers are decimal text. What a person
+does in Xero is acts.py's.
 """
 
 import datetime
 from decimal import Decimal
 
-import contacts
+import acts
 import documents
 import jsontext
-import payments
 from calls import json_answer
 from documents import INVOICE, NOTE
 from errors import Invalid, NotFound, Refusal
@@ -127,17 +126,9 @@ class Control:
     # -- a person in Xero -------------------------------------------------------------------------
 
     def _post_act(self, body):
-        act = getattr(self, f"_act_{body.get('do')}", None)
-        if act is None:
-            raise ValueError(f"unknown act {body.get('do')!r}")
         org = self._org(body.get("tenant"))
-        with org.lock:
-            org.begin()
-            try:
-                return act(org, body)
-            except Invalid:
-                org.roll_back()
-                raise
+        connection = getattr(self, f"_act_{body.get('do')}", None)
+        return connection(org, body) if connection else acts.do(org, body)
 
     def _act_disconnect(self, org, body):
         self._sim.identity.disconnect(org.tenant_id, body.get("client_id"))
@@ -150,82 +141,6 @@ class Control:
 
     def _act_revoke(self, org, _body):
         self._sim.identity.revoke(org.tenant_id)
-
-    def _act_archive_account(self, org, body):
-        org.upsert_account({"Code": body["code"], "Status": "ARCHIVED"})
-
-    def _act_restore_account(self, org, body):
-        org.upsert_account({"Code": body["code"], "Status": "ACTIVE"})
-
-    def _act_add_contact(self, org, body):
-        return contacts.put(org, body["element"])
-
-    def _act_rename_contact(self, org, body):
-        return contacts.render(
-            org, contacts.update(org, _contact(org, body), {"Name": body["new_name"]})
-        )
-
-    def _act_archive_contact(self, org, body):
-        contacts.archive(org, _contact(org, body))
-
-    def _act_restore_contact(self, org, body):
-        contact = _contact(org, body)
-        contacts.reindex(org, contact, {**contact, "ContactStatus": "ACTIVE"})
-
-    def _act_merge_contact(self, org, body):
-        contacts.merge(org, _contact(org, body), contacts.by_key(org, body["into"]))
-
-    def _act_add_invoice(self, org, body):
-        return documents.put(org, INVOICE, {"Type": "ACCREC", **body["element"]}, 4)
-
-    def _act_edit_invoice(self, org, body):
-        invoice = _invoice(org, body)
-        return documents.post(
-            org, INVOICE, {**body["element"], "InvoiceID": invoice["InvoiceID"]}, 4
-        )
-
-    def _act_void_invoice(self, org, body):
-        invoice = _invoice(org, body)
-        status = "VOIDED" if invoice["Status"] == "AUTHORISED" else "DELETED"
-        return documents.post(
-            org, INVOICE, {"InvoiceID": invoice["InvoiceID"], "Status": status}, 4
-        )
-
-    def _act_approve_invoice(self, org, body):
-        invoice = _invoice(org, body)
-        return documents.post(
-            org, INVOICE, {"InvoiceID": invoice["InvoiceID"], "Status": "AUTHORISED"}, 4
-        )
-
-    def _act_pay_invoice(self, org, body):
-        invoice = _invoice(org, body)
-        due = documents.amounts(org, invoice, INVOICE)[2]
-        return payments.put(
-            org,
-            {
-                "Invoice": {"InvoiceID": invoice["InvoiceID"]},
-                "Account": {"Code": body.get("account", "090")},
-                "Amount": Decimal(str(body.get("amount", due))),
-                "Reference": body.get("reference", "by hand"),
-                **({"Date": body["date"]} if "date" in body else {}),
-            },
-        )
-
-    def _act_delete_payment(self, org, body):
-        return payments.post(org, {"Status": "DELETED"}, body["payment_id"])
-
-
-def _contact(org, body):
-    if "name" in body:
-        return org.contacts[org.contact_by_name[body["name"].lower()]]
-    return contacts.by_key(org, body.get("contact_id") or body["contact_number"])
-
-
-def _invoice(org, body):
-    invoice = documents.by_key(org, INVOICE, body.get("invoice_id") or body["invoice_number"])
-    if invoice is None:
-        raise NotFound
-    return invoice
 
 
 def books(org):

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import contacts
 import defaults
+import items
 import jsontext
 import money
 import schema
@@ -52,17 +53,25 @@ NOTE = Kind("Credit Note", "CN", "ACCRECCREDIT")
 # -- writing --------------------------------------------------------------------------------------
 
 
-def put(org, kind, element, places):
+class Options:
+    """How a call asks for its documents: decimal places of unit prices, overselling allowed."""
+
+    def __init__(self, places=2, backorders=False):
+        self.places = places
+        self.backorders = backorders
+
+
+def put(org, kind, element, options):
     """PUT: a new document."""
-    return _create(org, kind, element, places)
+    return _create(org, kind, element, options)
 
 
-def post(org, kind, element, places):
+def post(org, kind, element, options):
     """POST: the document with this id, else this number, is overwritten; else a new one."""
     old = _named_by(org, kind, element)
     if old is None:
-        return _create(org, kind, element, places)
-    return _update(org, kind, old, element, places)
+        return _create(org, kind, element, options)
+    return _update(org, kind, old, element, options)
 
 
 def _named_by(org, kind, element):
@@ -79,7 +88,7 @@ def _named_by(org, kind, element):
     return by_number(org, kind, element.get(kind.number) or "")
 
 
-def _create(org, kind, element, places):
+def _create(org, kind, element, options):
     found = schema.too_long(element, "Invoice" if kind is INVOICE else "CreditNote")
     status = element.get("Status") or "DRAFT"
     if element.get("Type") != kind.type:
@@ -101,10 +110,10 @@ def _create(org, kind, element, places):
         "SentToContact": False,
         "lines": [],
     }
-    return _store(org, kind, {}, document, element, places, found)
+    return _store(org, kind, {}, document, element, options, found)
 
 
-def _update(org, kind, old, element, places):
+def _update(org, kind, old, element, options):
     echo = {kind.id: old[kind.id]}
     wanted = element.get("Status") or old["Status"]
     locked = settled(org, old, kind)
@@ -137,19 +146,19 @@ def _update(org, kind, old, element, places):
     found += schema.too_long(element, "Invoice" if kind is INVOICE else "CreditNote")
     found += org.lock_messages(old["Date"])
     try:
-        return _store(org, kind, old, {**old, "Status": wanted}, element, places, found)
+        return _store(org, kind, old, {**old, "Status": wanted}, element, options, found)
     except Invalid as invalid:
         raise Invalid(*dict.fromkeys(invalid.messages), echo={**invalid.echo, **echo}) from None
 
 
-def _store(org, kind, old, document, element, places, found):
+def _store(org, kind, old, document, element, options, found):
     """Fills `document` from `element`, refuses it with everything that is wrong, or puts it
     away."""
     echo = {}
     if document["Status"] not in ("VOIDED", "DELETED"):
         found = found + _fill(org, kind, document, element)
         rules = LineRules(
-            org, document["Status"], document["LineAmountTypes"], places, kind is NOTE
+            org, document["Status"], document["LineAmountTypes"], options.places, kind is NOTE
         )
         try:
             _contact(org, document, element)
@@ -184,8 +193,9 @@ def _store(org, kind, old, document, element, places, found):
     if document["Status"] == "AUTHORISED" and document["Total"] == 0:
         document["Status"] = "PAID"
         document["FullyPaidOn"] = document["Date"]
+    items.move_stock(org, old, document, kind is NOTE, options.backorders)
     _put_away(org, kind, old, document)
-    answer = render(org, kind, document, places)
+    answer = render(org, kind, document, options.places)
     if warnings:
         answer["Warnings"] = messages(warnings)
     return answer
@@ -237,6 +247,16 @@ def _fill(org, kind, document, element):
     if theme and all(theme.lower() != one["BrandingThemeID"] for one in org.themes):
         found.append("The BrandingThemeID does not match an existing branding theme.")
     return found
+
+
+def annotate(org, kind, document, element):
+    """What a person may change in Xero on a document that is locked: reference and due date."""
+    if set(element) - {"Reference", "DueDate"}:
+        raise Invalid(LOCKED)
+    changed = {**document, **element, "updated": org.stamp()}
+    if element.get("DueDate"):
+        changed["DueDate"] = jsontext.parse_date(element["DueDate"])
+    org.set(kind.table(org), document[kind.id], changed)
 
 
 def _contact(org, document, element):
@@ -308,19 +328,19 @@ def amounts(org, document, kind):
     return paid, credited, document["Total"] - paid - credited
 
 
-def settle(org, kind, document_id, day):
-    """Turns the document PAID when nothing is due any more, back to AUTHORISED when something
-    is."""
+def settle(org, kind, document_id):
+    """Turns the document PAID when nothing is due any more (on the last day that anything was
+    put on it), back to AUTHORISED when something is."""
     document = kind.table(org)[document_id]
     due = amounts(org, document, kind)[2]
+    days = [one["Date"] for found in settled(org, document, kind) for one in found]
     changed = {
         **document,
         "updated": org.stamp(),
         "Status": "PAID" if due == 0 else "AUTHORISED",
-        "FullyPaidOn": day if due == 0 else None,
+        "FullyPaidOn": max(days) if due == 0 else None,
     }
     org.set(kind.table(org), document_id, changed)
-    return changed
 
 
 # -- reading --------------------------------------------------------------------------------------
@@ -337,6 +357,17 @@ def by_number(org, kind, number):
 def by_key(org, kind, key):
     """A document by id or number, as in the address of a call; None when there is none."""
     return kind.table(org).get(key.lower()) or by_number(org, kind, key)
+
+
+def index(org, kind, name, value):
+    """The ids of the documents that have this (lower-case) value; None when no index knows."""
+    if name == kind.id:
+        return (value,)
+    if name != kind.number:
+        return None
+    if kind is INVOICE:
+        return (org.invoice_by_number.get(value),)
+    return org.notes_by_number.get(value, ())
 
 
 def field(org, kind, document, name):

@@ -7,6 +7,7 @@ shown.
 
 from decimal import Decimal
 
+import items
 import money
 from books import new_id
 from errors import Invalid, messages
@@ -18,6 +19,7 @@ _GROUPS = {
     "LIABILITY": "Liabilities",
     "REVENUE": "Revenue",
 }
+_INSTEAD = (("AccountCode", "AccountID"), ("DiscountRate", "DiscountAmount"))
 _PLACES_LIMIT = 8
 _LARGEST = Decimal("9999999999.99")
 
@@ -60,13 +62,21 @@ class LineRules:
             if old is None:
                 raise Invalid(f"The line item {line_id} could not be found on this document.")
         given = {name: value for name, value in element.items() if value is not None}
-        kept = {
-            name: value
-            for name, value in old.items()
-            if name not in ("TaxAmount", "LineAmount", "TaxOverridden")
-        }
-        line = {**kept, **given, "LineItemID": line_id or new_id()}
+        gone = {"TaxAmount", "LineAmount", "TaxOverridden"}
+        for one, other in _INSTEAD:
+            if one in given or other in given:
+                gone |= {one, other}
+        line = {name: value for name, value in old.items() if name not in gone}
         found = []
+        code = given.get("ItemCode")
+        if code:
+            item = items.find(self.org, code)
+            if item is None:
+                found.append(f"Item code {code} is not valid")
+            elif not old:
+                line.update(items.defaults(item))
+        line.update(given)
+        line["LineItemID"] = line_id or new_id()
         if not (line.get("Description") or "").strip():
             found.append("The description field is mandatory for each line item.")
         if not any(
@@ -89,8 +99,6 @@ class LineRules:
         else:
             found += self._amount(line, given) + self._account(line) + self._tax(line, given)
         found += self._tracking(line)
-        if line.get("ItemCode"):
-            found.append(f"Item code {line['ItemCode']} is not valid")
         if found:
             raise Invalid(*found)
         return line
@@ -258,7 +266,7 @@ def render(line, places):
             answer[name] = line[name]
     answer["Tracking"] = line.get("Tracking") or []
     answer["Quantity"] = line["Quantity"]
-    for name in ("DiscountRate", "DiscountAmount"):
+    for name in ("ItemCode", "DiscountRate", "DiscountAmount"):
         if line.get(name) is not None:
             answer[name] = line[name]
     return answer

@@ -13,7 +13,7 @@ import money
 import schema
 from books import new_id
 from documents import INVOICE, NOTE, amounts, by_number, settle
-from errors import Invalid, NotFound
+from errors import Invalid, NotFound, Refusal, messages
 
 _EXCEEDS = "Payment amount exceeds the amount outstanding on this document"
 
@@ -52,7 +52,7 @@ def put(org, element):
     }
     org.set(org.payments, payment["PaymentID"], payment)
     _attach(org, document[kind.id], payment["PaymentID"])
-    settle(org, kind, document[kind.id], day)
+    settle(org, kind, document[kind.id])
     return render(org, payment)
 
 
@@ -76,12 +76,14 @@ def post(org, element, payment_id=None):
         raise Invalid(*found, echo=echo)
     payment = {**payment, "Status": "DELETED", "updated": org.stamp()}
     org.set(org.payments, payment["PaymentID"], payment)
-    settle(org, _kind_of(payment), payment["target"], None)
+    settle(org, _kind_of(payment), payment["target"])
     return render(org, payment)
 
 
 def _target(org, element):
     invoice, note = element.get("Invoice") or {}, element.get("CreditNote") or {}
+    if invoice and note:
+        raise Invalid("A payment can be made against one document only.")
     for kind, table, document_id, number in (
         (
             INVOICE,
@@ -168,17 +170,22 @@ def allocate(org, note_id, element):
     org.set(org.allocations, allocation["AllocationID"], allocation)
     for kind, document_id in ((NOTE, note_id), (INVOICE, invoice["InvoiceID"])):
         _attach(org, document_id, allocation["AllocationID"])
-        settle(org, kind, document_id, day)
+        settle(org, kind, document_id)
     return render_allocation(org, allocation)
 
 
 def deallocate(org, note_id, allocation_id):
+    """Takes an allocation back: both documents are due again by its amount."""
     allocation = org.allocations.get(allocation_id.lower())
     if allocation is None or allocation["CreditNoteID"] != note_id:
         raise NotFound
+    found = org.lock_messages(allocation["Date"])
+    if found:
+        shown = render_allocation(org, allocation)
+        raise Refusal(10, elements=[{**shown, "ValidationErrors": messages(found)}])
     org.drop(org.allocations, allocation["AllocationID"])
-    settle(org, NOTE, note_id, None)
-    settle(org, INVOICE, allocation["InvoiceID"], None)
+    settle(org, NOTE, note_id)
+    settle(org, INVOICE, allocation["InvoiceID"])
     return {**render_allocation(org, allocation), "IsDeleted": True}
 
 
@@ -193,6 +200,15 @@ def render_allocation(org, allocation):
 
 
 # -- reading --------------------------------------------------------------------------------------
+
+
+def index(org, name, value):
+    """The ids of the payments that have this (lower-case) value; None when no index knows."""
+    if name == "PaymentID":
+        return (value,)
+    if name in ("Invoice.InvoiceID", "CreditNote.CreditNoteID"):
+        return org.settled_by.get(value, ())
+    return None
 
 
 def field(org, payment, name):

@@ -1,7 +1,7 @@
 """The addresses of the accounting API.
 
 Owns: which method on which address means what, query parameters, filters, paging, and the wrapper
-of each answer. The rules behind them are in contacts.py, documents.py and payments.py. The caller
+of each answer. The rules behind them are in contacts.py, documents.py, items.py and payments.py. The caller
 holds the organisation's lock.
 """
 
@@ -11,6 +11,7 @@ from functools import partial
 import batch
 import contacts
 import documents
+import items
 import jsontext
 import payments
 import schema
@@ -18,17 +19,17 @@ import where
 from documents import INVOICE, NOTE
 from errors import NotFound, Refusal
 
-_LIST = {"where", "order", "page", "pageSize", "searchTerm", "unitdp", "summaryOnly"}
-_WRITE = {"summarizeErrors", "unitdp"}
-_PARAMETERS = {
-    "Invoices": (
-        _LIST
-        | _WRITE
-        | {"IDs", "InvoiceNumbers", "ContactIDs", "Statuses", "includeArchived", "createdByMyApp"}
-    ),
-    "Contacts": _LIST | _WRITE | {"IDs", "includeArchived"},
-    "CreditNotes": _LIST | _WRITE,
-    "Payments": _LIST | _WRITE,
+_LIST = {"where", "order"}
+_PAGES = {"page", "pageSize"}
+_EACH = {"summarizeErrors"}
+_FOUND = {"searchTerm", "summaryOnly", "includeArchived", "IDs"}
+_INVOICES = {"InvoiceNumbers", "ContactIDs", "Statuses", "createdByMyApp", "unitdp"}
+_PARAMETERS = {  # what a list takes, what writing takes; addresses of one document take unitdp
+    "Invoices": (_LIST | _PAGES | _FOUND | _INVOICES, _EACH | {"unitdp", "allowBackorders"}),
+    "CreditNotes": (_LIST | _PAGES | {"unitdp"}, _EACH | {"unitdp"}),
+    "Contacts": (_LIST | _PAGES | _FOUND, _EACH),
+    "Payments": (_LIST | _PAGES, _EACH),
+    "Items": (_LIST | {"unitdp"}, _EACH | {"unitdp"}),
 }
 _LONGEST_NOTE = 2500
 
@@ -41,17 +42,14 @@ class Resources:
         """(HTTP status, members of the answer) of a call; (status, None) for one without a body."""
         resource = call.segments[2] if len(call.segments) > 2 else ""
         rest = call.segments[3:]
-        unknown = set(call.query) - _PARAMETERS.get(resource, {"where", "order"})
+        unknown = set(call.query) - _parameters(resource, rest, call.method)
         if unknown:
             self._ledger.violation("unknown_parameter", call.entry, ", ".join(sorted(unknown)))
         if resource in _SETTINGS:
             if call.method != "GET":
                 return 501, None
-            return 200, {
-                resource if resource != "Organisation" else "Organisations": _settings(
-                    org, resource, rest
-                )
-            }
+            wrapper = "Organisations" if resource == "Organisation" else resource
+            return 200, {wrapper: _settings(org, resource, rest, call.query)}
         if resource not in _PARAMETERS:
             raise NotFound
         if len(rest) == 2 and rest[1] == "History":
@@ -69,6 +67,16 @@ class Resources:
         return _write(org, resource, rest, call, fault)
 
 
+def _parameters(resource, rest, method):
+    """The query parameters that Xero knows at an address."""
+    listing, writing = _PARAMETERS.get(resource, (_SETTING_PARAMETERS.get(resource, set()), set()))
+    if not rest:
+        return listing if method == "GET" else writing
+    if len(rest) == 1:
+        return {"unitdp"} & listing if method == "GET" else writing - _EACH
+    return _EACH if method == "PUT" and rest[1] == "Allocations" else set()
+
+
 # -- settings -------------------------------------------------------------------------------------
 
 _SETTINGS = {
@@ -79,6 +87,12 @@ _SETTINGS = {
     "TrackingCategories": lambda org: org.tracking,
     "BrandingThemes": lambda org: org.themes,
 }
+_SETTING_PARAMETERS = {
+    "Accounts": _LIST,
+    "TaxRates": _LIST,
+    "Currencies": _LIST,
+    "TrackingCategories": _LIST | {"includeArchived"},
+}
 _SETTING_KEYS = {
     "Accounts": ("AccountID", "Code"),
     "TaxRates": ("TaxType",),
@@ -87,8 +101,11 @@ _SETTING_KEYS = {
 }
 
 
-def _settings(org, resource, rest):
+def _settings(org, resource, rest, query):
     found = _SETTINGS[resource](org)
+    archived = rest or query.get("includeArchived", "").lower() == "true"
+    if resource == "TrackingCategories" and not archived:
+        found = [one for one in found if one["Status"] == "ACTIVE"]
     if rest:
         found = [
             one
@@ -121,7 +138,7 @@ def _body(call, wrapper, bare=False):
 
 
 def _write(org, resource, rest, call, fault):
-    elements = _body(call, resource, bare=bool(rest))
+    elements = _body(call, resource, bare=bool(rest) or resource == "Payments")
     if rest:
         if len(elements) != 1:
             raise Refusal(14, "One element belongs to the address of one document.")
@@ -130,16 +147,19 @@ def _write(org, resource, rest, call, fault):
         apply = partial(contacts.put if call.method == "PUT" else contacts.post, org)
     elif resource == "Payments":
         apply = partial(payments.put if call.method == "PUT" else payments.post, org)
+    elif resource == "Items":
+        apply = partial(items.put if call.method == "PUT" else items.post, org)
     else:
         verb = documents.put if call.method == "PUT" else documents.post
         kind = INVOICE if resource == "Invoices" else NOTE
-        apply = partial(_document, verb, org, kind, _places(call))
+        backorders = call.query.get("allowBackorders", "").lower() == "true"
+        apply = partial(_document, verb, org, kind, documents.Options(_places(call), backorders))
     summarise = call.query.get("summarizeErrors", "true").lower() != "false"
     return 200, {resource: batch.run(org, resource, elements, apply, summarise, fault)}
 
 
-def _document(verb, org, kind, places, element):
-    return verb(org, kind, element, places)
+def _document(verb, org, kind, options, element):
+    return verb(org, kind, element, options)
 
 
 def _addressed(org, resource, key, element):
@@ -150,11 +170,20 @@ def _addressed(org, resource, key, element):
         if key.lower() not in org.payments:
             raise NotFound
         return {**element, "PaymentID": key.lower()}
+    if resource == "Items":
+        return {**element, "ItemID": _item(org, key)["ItemID"]}
     kind = INVOICE if resource == "Invoices" else NOTE
     document = documents.by_key(org, kind, key)
     if document is None:
         raise NotFound
     return {**element, kind.id: document[kind.id]}
+
+
+def _item(org, key):
+    item = org.items.get(key.lower()) or items.find(org, key)
+    if item is None:
+        raise NotFound
+    return item
 
 
 def _allocations(org, rest, call, fault):
@@ -178,6 +207,7 @@ def _history(org, resource, key, call):
         "Invoices": org.invoices,
         "CreditNotes": org.credit_notes,
         "Payments": org.payments,
+        "Items": org.items,
     }[resource]
     if key.lower() not in records:
         raise Refusal(10, "The document with the supplied id was not found for this endpoint.")
@@ -214,6 +244,8 @@ def _one(org, resource, key, call):
         if payment is None:
             raise NotFound
         return 200, {resource: [payments.render(org, payment)]}
+    if resource == "Items":
+        return 200, {resource: [items.render(_item(org, key), _places(call))]}
     kind = INVOICE if resource == "Invoices" else NOTE
     document = documents.by_key(org, kind, key)
     if document is None:
@@ -252,6 +284,8 @@ def _render(org, resource, one, places, paged, bare):
         return shown
     if resource == "Payments":
         return payments.render(org, one)
+    if resource == "Items":
+        return items.render(one, places)
     kind = INVOICE if resource == "Invoices" else NOTE
     return documents.render(org, kind, one, places, full=paged, bare=bare)
 
@@ -283,39 +317,39 @@ def _listed(query, name):
     return [one.strip().lower() for one in query[name].split(",") if one.strip()]
 
 
-def _equalities(query):
-    return where.parse(query["where"]).equalities() if query.get("where") else None
+def _chosen(table, query, index, ids=None):
+    """The records that the query may mean: those of `ids`, else those that its filter's
+    equalities name, else all."""
+    if ids is None and query.get("where"):
+        ids = where.parse(query["where"]).candidates(index)
+    if ids is None:
+        return list(table.values())
+    return [table[one] for one in dict.fromkeys(ids) if one in table]
 
 
 def _contacts(org, query):
-    archived = query.get("includeArchived", "").lower() == "true"
-    found = None
-    if query.get("IDs"):
-        found = [org.contacts[one] for one in _listed(query, "IDs") if one in org.contacts]
-    elif query.get("where"):
-        found = contacts.candidates(org, _equalities(query), archived)
-    if found is None:
-        found = list(org.contacts.values())
-    if not archived:
-        found = [one for one in found if one["ContactStatus"] == "ACTIVE"]
+    ids = _listed(query, "IDs") if query.get("IDs") else None
+    found = _chosen(org.contacts, query, partial(contacts.index, org), ids)
+    if query.get("includeArchived", "").lower() != "true":
+        found = [one for one in found if one["ContactStatus"] != "ARCHIVED"]
     if query.get("searchTerm"):
         term = query["searchTerm"].lower()
         found = [
             one
             for one in found
-            if any(
-                term in (one.get(name) or "").lower()
-                for name in (
-                    "Name",
-                    "FirstName",
-                    "LastName",
-                    "EmailAddress",
-                    "ContactNumber",
-                    "CompanyNumber",
-                )
-            )
+            if any(term in (one.get(name) or "").lower() for name in _SEARCHED_CONTACT)
         ]
     return found, partial(contacts.field, org)
+
+
+_SEARCHED_CONTACT = (
+    "Name",
+    "FirstName",
+    "LastName",
+    "EmailAddress",
+    "ContactNumber",
+    "CompanyNumber",
+)
 
 
 def _invoices(org, query):
@@ -324,38 +358,34 @@ def _invoices(org, query):
         ids = _listed(query, "IDs")
     if query.get("InvoiceNumbers"):
         numbers = [org.invoice_by_number.get(one) for one in _listed(query, "InvoiceNumbers")]
-        ids = [one for one in numbers if ids is None or one in ids]
-    if ids is None:
-        pairs = _equalities(query)
-        if pairs and all(
-            field == "InvoiceNumber" and isinstance(value, str) for field, value in pairs
-        ):
-            ids = [org.invoice_by_number.get(value) for _, value in pairs]
-    found = (
-        list(org.invoices.values())
-        if ids is None
-        else [org.invoices[one] for one in dict.fromkeys(ids) if one in org.invoices]
-    )
+        ids = numbers if ids is None else [one for one in numbers if one in ids]
+    found = _chosen(org.invoices, query, partial(documents.index, org, INVOICE), ids)
     for name, key in (("ContactIDs", "ContactID"), ("Statuses", "Status")):
         if query.get(name):
             wanted = _listed(query, name)
             found = [one for one in found if one[key].lower() in wanted]
-    return _searched(found, query, "InvoiceNumber"), partial(documents.field, org, INVOICE)
+    term = query.get("searchTerm", "").lower()
+    if term:
+        found = [
+            one
+            for one in found
+            if term in one["InvoiceNumber"].lower() or term in one["Reference"].lower()
+        ]
+    return found, partial(documents.field, org, INVOICE)
 
 
 def _notes(org, query):
-    found = list(org.credit_notes.values())
-    return _searched(found, query, "CreditNoteNumber"), partial(documents.field, org, NOTE)
-
-
-def _searched(found, query, number):
-    term = query.get("searchTerm", "").lower()
-    return [one for one in found if term in one[number].lower() or term in one["Reference"].lower()]
+    found = _chosen(org.credit_notes, query, partial(documents.index, org, NOTE))
+    return found, partial(documents.field, org, NOTE)
 
 
 def _payments(org, query):
-    del query
-    return list(org.payments.values()), partial(payments.field, org)
+    found = _chosen(org.payments, query, partial(payments.index, org))
+    return found, partial(payments.field, org)
+
+
+def _items(org, query):
+    return list(org.items.values()), partial(items.field, org)
 
 
 _CANDIDATES = {
@@ -363,4 +393,5 @@ _CANDIDATES = {
     "Invoices": _invoices,
     "CreditNotes": _notes,
     "Payments": _payments,
+    "Items": _items,
 }

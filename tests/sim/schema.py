@@ -330,6 +330,35 @@ RESOURCES = {
             IGNORED,
         ),
     },
+    "Item": {
+        "ItemID": GUID,
+        "Code": Text(30),
+        "Name": Text(50),
+        "Description": Text(4000),
+        "PurchaseDescription": Text(4000),
+        "IsSold": BOOL,
+        "IsPurchased": BOOL,
+        "InventoryAssetAccountCode": Text(),
+        "SalesDetails": One("Purchase"),
+        "PurchaseDetails": One("Purchase"),
+        **dict.fromkeys(
+            (
+                "IsTrackedAsInventory",
+                "TotalCostPool",
+                "QuantityOnHand",
+                "UpdatedDateUTC",
+                "StatusAttributeString",
+                "ValidationErrors",
+            ),
+            IGNORED,
+        ),
+    },
+    "Purchase": {
+        "UnitPrice": NUMBER,
+        "AccountCode": Text(),
+        "COGSAccountCode": Text(),
+        "TaxType": Text(),
+    },
     "HistoryRecord": {
         "Details": Text(2500),
         "Changes": IGNORED,
@@ -344,6 +373,7 @@ WRAPPERS = {
     "Payments": "Payment",
     "CreditNotes": "CreditNote",
     "Allocations": "Allocation",
+    "Items": "Item",
     "HistoryRecords": "HistoryRecord",
 }
 

@@ -38,7 +38,9 @@ _CALLS = {
 
 
 def parse(text):
-    """A filter; ask it `matches(record_field_getter)` or `equalities()`."""
+    """A filter; ask it `matches(record_field_getter)` or `candidates(index)`: the ids of all
+    records that may match, where `index(field, value)` knows those of an equality; None when only
+    looking at every record can tell."""
     return _Parser(text).whole()
 
 
@@ -64,8 +66,10 @@ class Test:
                 16, f"Operator '{self.operator}' incompatible with operand types"
             ) from None
 
-    def equalities(self):
-        return {(self.field, self.value)} if self.operator in ("==", "=") else None
+    def candidates(self, index):
+        if self.operator not in ("==", "=") or not isinstance(self.value, str):
+            return None
+        return index(self.field, self.value)
 
 
 class Either:
@@ -75,16 +79,9 @@ class Either:
     def matches(self, field_of):
         return any(term.matches(field_of) for term in self.terms)
 
-    def equalities(self):
-        """(field, value) pairs of which every match has at least one; None when there is no
-        such set."""
-        found = set()
-        for term in self.terms:
-            pairs = term.equalities()
-            if pairs is None:
-                return None
-            found |= pairs
-        return found
+    def candidates(self, index):
+        found = [term.candidates(index) for term in self.terms]
+        return None if None in found else [one for ids in found for one in ids]
 
 
 class Both:
@@ -94,8 +91,9 @@ class Both:
     def matches(self, field_of):
         return all(term.matches(field_of) for term in self.terms)
 
-    def equalities(self):
-        return None
+    def candidates(self, index):
+        found = (term.candidates(index) for term in self.terms)
+        return next((ids for ids in found if ids is not None), None)
 
 
 class _Parser:
