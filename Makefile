@@ -62,7 +62,7 @@ UNIT     := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 FUZZERS  := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 C_FILES   = $(shell find service queue handlers tests -name '*.[ch]')
 
-.PHONY: all run test unit integration lint analyze format format-check sanitize chaos fuzz coverage image
+.PHONY: all run test unit integration properties lint analyze format format-check sanitize chaos fuzz coverage image
 .PHONY: install help clean setup-build setup-run setup-test
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -150,6 +150,11 @@ unit: $(UNIT) ## the C tests only, one binary a module
 	@$(TEST_ENV) tests/unit/run.sh $(JOBS) $(UNIT)
 integration: all ## the pytest tests only (PYTEST='-k name' narrows them)
 	@$(TEST_ENV) $(PYTHON) -m pytest -q -n $(JOBS) -p no:cacheprovider $(PYTEST) tests/integration
+PROPERTIES := $(B)/tests/properties/build_documents
+$(PROPERTIES): $(B)/tests/properties/build_documents.o $(B)/libproduct.a
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS-worker)
+properties: $(PROPERTIES) ## N (2000) random orders, built, written to the simulator, compared; SEED=n N=1 is one
+	@$(TEST_ENV) $(PYTHON) tests/properties/properties.py --build $(abspath $(B)) --n $(or $(N),2000) --seed $(or $(SEED),1)
 sanitize: ## the whole suite under ASan+UBSan+LSan, the unit tests under TSan
 	@$(MAKE) --no-print-directory test MODE=asan
 	@$(MAKE) --no-print-directory -j$(JOBS) unit MODE=tsan

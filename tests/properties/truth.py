@@ -168,3 +168,29 @@ def books(order, options):
     result.paid = cents(recorded(order, options))
     result.due = result.total(order.taxes_included) - result.paid
     return result
+
+
+def by_type(sums):
+    """{(account, tax type): x} -> {tax type: x}."""
+    result = {}
+    for (_, kind), amount in sums.items():
+        result[kind] = result.get(kind, ZERO) + amount
+    return result
+
+
+def differences(expected, held, options, money=True):
+    """What is not as it should be, a sentence each. With discounts as lines of their own it is Xero's
+    arithmetic that splits the tax between a line and its discount: only their sum is the shop's.
+    MONEY: compare what is paid and due."""
+    taxes = [by_type(b.taxes) if options.settings.get("discount_lines") else b.taxes for b in (expected, held)]
+    found = []
+    for what, (wanted, got) in (("amount", (expected.amounts, held.amounts)), ("tax", taxes)):
+        for key in sorted({*wanted, *got}, key=str):
+            a, b = wanted.get(key, ZERO), got.get(key, ZERO)
+            if abs(a - b) > expected.slack:
+                found.append(f"{what} of {key}: {b} in Xero, {a} by the shop")
+    if money:
+        for what, a, b in (("paid", expected.paid, held.paid), ("due", expected.due, held.due)):
+            if abs(a - b) > expected.slack:
+                found.append(f"{what}: {b} in Xero, {a} by the shop")
+    return found
