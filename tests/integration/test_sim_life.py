@@ -2,14 +2,17 @@
 a person does meanwhile; items and their stock; contacts that are found, merged and withdrawn.
 """
 
+import sys
 import urllib.parse
 
 import pytest
 
 from simclient import (
     EACH,
+    SIM,
     TENANT,
     UNKNOWN,
+    VERDICTS,
     allocate,
     invoice,
     line,
@@ -657,3 +660,62 @@ def test_a_person_changes_accounts_and_rates(sim):
     ]
     act(sim, "restore_tax_rate", tax_type="TAX001")
     assert messages(sim.invoice(contact, LineItems=taxed)) == []
+
+
+# -- without the server ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def direct():
+    """The same books in this process."""
+    sys.path.insert(0, str(SIM))
+    try:
+        import inprocess
+    finally:
+        sys.path.remove(str(SIM))
+    return inprocess.Xero()
+
+
+def without_ids(value):
+    """The answer less what differs from run to run."""
+    if isinstance(value, dict):
+        return {
+            name: without_ids(member)
+            for name, member in value.items()
+            if not name.endswith("ID") and name not in ENVELOPE
+        }
+    if isinstance(value, (list, tuple)):
+        return [without_ids(member) for member in value]
+    return str(value)
+
+
+ENVELOPE = ("Id", "Status", "ProviderName", "DateTimeUTC", "UpdatedDateUTC")
+
+
+def test_the_same_happens_without_http(sim, direct):
+    query = {"summarizeErrors": "false"}
+    contact = {"Contacts": [{"Name": "Ann Example", "ContactNumber": "c-1"}]}
+    ids = [
+        sim.contact(),
+        direct.apply("PUT", "Contacts", query, contact)[1]["Contacts"][0]["ContactID"],
+    ]
+    pay = {"Account": {"Code": "090"}, "Date": "2026-11-02", "Amount": 13}
+    steps = [
+        ("PUT", "Invoices", lambda me: {"Invoices": [invoice(me), invoice(me)]}),
+        ("POST", "Invoices", lambda me: {"Invoices": [invoice(me, Colour="red")]}),
+        (
+            "PUT",
+            "Payments",
+            lambda me: {"Payments": [{"Invoice": {"InvoiceNumber": "S-1"}, **pay}]},
+        ),
+        ("GET", "Invoices/S-1", lambda me: None),
+        ("GET", "Invoices/S-2", lambda me: None),
+    ]
+    for method, path, body in steps:
+        reply = sim.xero(method, path + VERDICTS, body(ids[0]))
+        status, answer = direct.apply(method, path, query, body(ids[1]))
+        assert status == reply.status
+        assert without_ids(answer) == without_ids(reply.json)
+    direct.act("void_invoice", invoice_number="S-1")
+    assert [one["Status"] for one in direct.books()["invoices"]] == ["VOIDED"]
+    assert ("schema", direct.violations[0][1]) == direct.violations[0]

@@ -27,6 +27,7 @@ class Call:
         self.path = urllib.parse.unquote(path)
         self.segments = [urllib.parse.unquote(part) for part in path.strip("/").split("/")]
         self.query = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
+        self.parsed = None  # its body, where it was read before
         self.entry = None  # its line in the ledger
 
     def body_sha1(self):

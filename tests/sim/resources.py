@@ -126,15 +126,21 @@ def _places(call):
 
 
 def _body(call, wrapper, bare=False):
+    elements = schema.elements_of(_parsed(call), wrapper, bare)
+    call.entry["elements"] = len(elements)
+    return elements
+
+
+def _parsed(call):
+    """The body of a call: read from its bytes, unless the caller has it already."""
+    if call.parsed is not None:
+        return call.parsed
     if "application/json" not in call.headers.get("Content-Type", ""):
         raise Refusal(14, "The body must be sent as application/json.")
     try:
-        body = jsontext.parse(call.body)
+        return jsontext.parse(call.body)
     except ValueError as error:
         raise Refusal(14, f"The body could not be parsed: {error}") from None
-    elements = schema.elements_of(body, wrapper, bare)
-    call.entry["elements"] = len(elements)
-    return elements
 
 
 def _write(org, resource, rest, call, fault):

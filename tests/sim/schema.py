@@ -483,8 +483,9 @@ def is_guid(value):
 def too_long(element, resource):
     """A message for each text of the element, at any depth, that is longer than Xero stores."""
     found = []
-    for name, kind in RESOURCES[resource].items():
-        value = element.get(name)
+    kinds = RESOURCES[resource]
+    for name, value in element.items():
+        kind = kinds.get(name)
         if value is None:
             continue
         if isinstance(kind, Text) and kind.longest and len(value) > kind.longest:
