@@ -4,8 +4,6 @@
 
 #include "service/sync/invoice_parts.h"
 
-#define MAX_NUMBER 255
-
 const char *inv_doc_text(enum inv_doc d)
 {
     static const char *const texts[] = {
@@ -111,111 +109,14 @@ static void refuse_refunds(struct inv_work *w)
     }
 }
 
-/* ---- the invoice's head ---- */
-
-/* The prefix and the order's name without a leading "#" (which would have to be escaped in every
- * link). A comma separates numbers in Xero's look-up, so it becomes a hyphen. */
-static struct str make_number(struct inv_work *w)
-{
-    struct str name = str_trim(w->o->name), prefix = w->s->prefix;
-    char *number = NULL;
-
-    if (name.n > 1 && *name.p == '#')
-        name = (struct str){name.p + 1, name.n - 1};
-    if (name.n == 0)
-        name = w->o->id;
-    number = arena_printf(w->arena, "%.*s%.*s", STR_FMT(prefix), STR_FMT(name));
-    for (char *p = number; *p; p++)
-        if (*p == ',')
-            *p = '-';
-        else if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = ' ';
-    if (strlen(number) > MAX_NUMBER)
-        inv_fail(w, INV_DOC_INVOICE, "unusable-order",
-                 "The invoice number would have %zu bytes, and Xero takes %d.", strlen(number),
-                 MAX_NUMBER);
-    return str_of(number);
-}
-
-static struct str make_reference(struct inv_work *w)
-{
-    struct str rest = w->s->reference;
-    struct buf b = BUF_CAP(4096);
-    struct str out;
-
-    while (rest.n > 0) {
-        if (str_starts(rest, STR("{name}"))) {
-            buf_add_str(&b, w->o->name);
-            str_split(&rest, '}');
-        } else if (str_starts(rest, STR("{po_number}"))) {
-            buf_add_str(&b, w->o->po_number);
-            str_split(&rest, '}');
-        } else {
-            buf_addc(&b, *rest.p);
-            rest = (struct str){rest.p + 1, rest.n - 1};
-        }
-    }
-    out = arena_str(w->arena, str_trim(str_cut(str_trim(buf_str(&b)), LIM_NAME)));
-    buf_free(&b);
-    return out;
-}
-
-static void make_dates(struct inv_work *w, struct inv_document *inv)
-{
-    const struct order *o = w->o;
-    const char *day = "";
-    int64_t days = o->due_days >= 0 ? o->due_days : w->s->due_days;
-
-    if (w->s->invoice_date == INV_DATE_PAID)
-        day = w->known->paid_day;
-    else if (w->s->invoice_date == INV_DATE_FULFILLED)
-        day = o->fulfilled_day;
-    if (day[0])
-        memcpy(inv->date, day, sizeof inv->date);
-    else if (!ord_day(str_of(o->processed_at), inv->date) &&
-             !ord_day(str_of(o->created_at), inv->date))
-        memcpy(inv->date, o->state.created_day, sizeof inv->date);
-
-    if (o->due_day[0])
-        memcpy(inv->due_date, o->due_day, sizeof inv->due_date);
-    else if (!ord_day_add(inv->date, days, inv->due_date))
-        inv_fail(w, INV_DOC_INVOICE, "unusable-order",
-                 "This order has no day for an invoice: neither processed_at nor created_at.");
-    if (strcmp(inv->due_date, inv->date) < 0)
-        memcpy(inv->due_date, inv->date, sizeof inv->due_date);
-}
-
-/* Xero refuses a link with its own name in it; without the link the invoice could not be told from
- * a stranger's after a lost answer. */
-static struct str make_url(struct inv_work *w, const char *order_link)
-{
-    struct str link = str_of(order_link), rest = link;
-
-    for (; rest.n >= 4; rest = (struct str){rest.p + 1, rest.n - 1})
-        if (str_eq_nocase((struct str){rest.p, 4}, STR("xero")))
-            inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
-                     "Xero refuses links that contain its name, and this order's is %.*s.",
-                     STR_FMT(str_cut(link, 300)));
-    return arena_str(w->arena, link);
-}
+/* ---- the sale ---- */
 
 static enum err make_invoice(struct inv_work *w, const char *order_link, struct inv_document *inv)
 {
     struct inv_lines lines;
     enum err e;
 
-    *inv = (struct inv_document){
-        .name = STR("invoice"),
-        .action = INV_CREATE,
-        .number = make_number(w),
-        .reference = make_reference(w),
-        .url = make_url(w, order_link),
-        .inclusive = w->o->taxes_included,
-        .status = w->s->status,
-        .branding_theme = w->s->branding_theme,
-    };
-    memcpy(inv->currency, w->o->currency, sizeof inv->currency);
-    make_dates(w, inv);
+    inv_make_head(w, order_link, inv);
     refuse_kinds(w);
     e = inv_make_lines(w, INV_SOLD, &lines);
     inv->lines = lines.rows;

@@ -6,11 +6,7 @@
  */
 #include "service/sync/invoice.h"
 
-#include <stdlib.h>
-
 #include "service/sync/invoice_parts.h"
-
-#define MAX_DESCRIPTION 4000
 
 #define RETURN_IF(e)                                                                               \
     do {                                                                                           \
@@ -52,130 +48,7 @@ static struct money zero(const struct lines *l)
     return mon_zero(l->w->o->currency);
 }
 
-/* ---- tax types ---- */
-
-static int compare_titles(const void *a, const void *b)
-{
-    return str_compare(*(const struct str *)a, *(const struct str *)b);
-}
-
-/* "County tax + State tax": the titles of the taxes that took part, sorted. */
-static struct str joined_titles(const struct ord_line *from, struct arena *arena)
-{
-    struct str *titles = arena_array(arena, from->tax_count + 1, sizeof *titles);
-    size_t n = 0;
-    char *joined = NULL;
-
-    for (size_t i = 0; i < from->tax_count; i++)
-        if (from->taxes[i].amount.units != 0)
-            titles[n++] = from->taxes[i].title.n ? from->taxes[i].title : STR("(no title)");
-    qsort(titles, n, sizeof *titles, compare_titles);
-    for (size_t i = 0; i < n; i++)
-        joined = joined ? arena_printf(arena, "%s + %.*s", joined, STR_FMT(titles[i]))
-                        : arena_printf(arena, "%.*s", STR_FMT(titles[i]));
-    return str_of(joined);
-}
-
-/* The tax type of a draft; a problem with title and rate if none is mapped. */
-static struct str tax_type_of(struct lines *l, const struct draft *d)
-{
-    const struct inv_settings *s = l->w->s;
-    struct str titles, type;
-    struct mon_text rate = mon_rate_text(d->rate);
-
-    if (d->shop_tax.units == 0) {
-        if (s->tax_exempt.n == 0)
-            inv_fail(l->w, INV_DOC_INVOICE, "tax-unmapped",
-                     "[TaxCode exempt] is not mapped to an accounting tax: \"%.*s\" has no "
-                     "tax, and mappings.taxes.exempt is not set.",
-                     STR_FMT(d->line.description));
-        return s->tax_exempt;
-    }
-    titles = joined_titles(d->from, l->w->arena);
-    type = inv_find(&s->tax_by_title, titles, false);
-    if (type.n == 0)
-        type = inv_find(&s->tax_by_rate, str_of(rate.z), false);
-    if (type.n == 0)
-        type = inv_find(&s->tax_by_country, l->w->o->country, true);
-    if (type.n == 0)
-        type = s->tax_default;
-    if (type.n == 0)
-        inv_fail(l->w, INV_DOC_INVOICE, "tax-unmapped",
-                 "[TaxCode %.*s] is not mapped to an accounting tax: map the title "
-                 "\"%.*s\" (mappings.taxes.by_title) or the rate %s "
-                 "(mappings.taxes.by_rate).",
-                 STR_FMT(titles), STR_FMT(titles), rate.z);
-    return type;
-}
-
-/* ---- accounts ---- */
-
-/* A product's account: the most special mapping wins. */
-static struct str product_account(const struct inv_settings *s, const struct ord_line *from)
-{
-    struct str account = inv_find(&s->account_by_sku, from->sku, false);
-
-    if (account.n == 0)
-        account = inv_find(&s->account_by_vendor, from->vendor, false);
-    if (account.n == 0)
-        account = inv_find(&s->account_by_product_type, from->product_type, false);
-    return account.n ? account : s->account_default;
-}
-
-static struct str account_of(struct lines *l, const struct draft *d)
-{
-    const struct inv_settings *s = l->w->s;
-    enum ord_line_kind kind = d->from ? d->from->kind : ORD_TIP;
-    struct str account = s->account_default;
-
-    switch (kind) {
-    case ORD_PRODUCT:
-        account = product_account(s, d->from);
-        break;
-    case ORD_SHIPPING:
-        account = s->account_shipping.n ? s->account_shipping : s->account_default;
-        break;
-    case ORD_TIP:
-        account = s->account_tips;
-        if (account.n == 0)
-            inv_fail(l->w, INV_DOC_INVOICE, "unsupported-kind",
-                     "This order contains a tip. Tips are supported only once an account "
-                     "is mapped for them (mappings.accounts.tips).");
-        return account;
-    case ORD_GIFT_CARD:
-        account = s->account_gift_cards;
-        if (account.n == 0)
-            inv_fail(l->w, INV_DOC_INVOICE, "unsupported-kind",
-                     "This order sells a gift card. Gift cards are supported only once an "
-                     "account is mapped for them (mappings.accounts.gift_cards).");
-        else if (d->shop_tax.units != 0)
-            inv_fail(l->w, INV_DOC_INVOICE, "unsupported-kind",
-                     "This order sells a gift card with tax. Taxed gift cards are not "
-                     "supported yet.");
-        return account;
-    case ORD_DUTY:
-    case ORD_FEE:
-        break; /* refused before this */
-    }
-    if (account.n == 0)
-        inv_fail(l->w, INV_DOC_INVOICE, "account-invalid",
-                 "No account is mapped for \"%.*s\" (mappings.accounts.default).",
-                 STR_FMT(d->line.description));
-    return account;
-}
-
 /* ---- drafts ---- */
-
-static struct str description_of(const struct ord_line *from)
-{
-    struct str s = str_trim(from->title);
-
-    if (s.n == 0)
-        s = str_trim(from->sku);
-    if (s.n == 0)
-        s = from->kind == ORD_SHIPPING ? STR("Shipping") : STR("Item");
-    return str_cut(s, MAX_DESCRIPTION);
-}
 
 /* What the shop says of one line; the terms of the total are counted at full precision. */
 static enum err draft_line(struct lines *l, const struct ord_line *from, struct draft *d)
@@ -185,7 +58,7 @@ static enum err draft_line(struct lines *l, const struct ord_line *from, struct 
 
     *d = (struct draft){.from = from};
     d->line.key = from->id;
-    d->line.description = description_of(from);
+    d->line.description = inv_line_title(from);
     d->line.quantity = from->quantity;
     d->line.unit = from->price;
     RETURN_IF(mon_round(from->discount, INV_DECIMALS, &d->line.discount));
@@ -247,7 +120,7 @@ static enum err draft_all(struct lines *l)
 
 /* ---- Xero's arithmetic ---- */
 
-static enum err xero_amount(const struct inv_line *line, struct money *out)
+enum err inv_line_amount(const struct inv_line *line, struct money *out)
 {
     struct money gross;
 
@@ -256,37 +129,37 @@ static enum err xero_amount(const struct inv_line *line, struct money *out)
     return mon_round(gross, INV_DECIMALS, out);
 }
 
-static enum err xero_tax(const struct lines *l, struct money amount, struct rate r,
-                         struct money *out)
+enum err inv_line_tax(const struct inv_work *w, struct money amount, struct rate r,
+                      struct money *out)
 {
-    return l->w->o->taxes_included ? mon_tax_in(amount, r, INV_DECIMALS, out)
-                                   : mon_tax_on(amount, r, INV_DECIMALS, out);
+    return w->o->taxes_included ? mon_tax_in(amount, r, INV_DECIMALS, out)
+                                : mon_tax_on(amount, r, INV_DECIMALS, out);
 }
 
-/* Gives LINE, whose tax by Xero is in place, the tax WANTED where that differs. Xero refuses a tax
- * larger than its line. */
-static void want_tax(struct lines *l, struct inv_line *line, struct money wanted)
+/* Xero refuses a tax larger than its line, and one of the other sign. */
+enum err inv_finish_line(struct inv_work *w, enum inv_doc doc, struct inv_line *line, struct rate r,
+                         struct money wanted)
 {
-    if (line->tax.units == wanted.units || l->w->s->tax_amounts_never)
-        return;
+    RETURN_IF(inv_line_amount(line, &line->amount));
+    RETURN_IF(inv_line_tax(w, line->amount, r, &line->tax));
+    line->send_tax = line->tax.units != wanted.units && !w->s->tax_amounts_never;
+    if (!line->send_tax)
+        return ERR_OK;
     line->tax = wanted;
-    line->send_tax = true;
     if (mon_cmp(mon_abs(wanted), mon_abs(line->amount)) > 0 ||
         (wanted.units != 0 && (wanted.units < 0) != (line->amount.units < 0)))
-        inv_fail(l->w, INV_DOC_INVOICE, "tax-does-not-reconcile",
+        inv_fail(w, doc, "tax-does-not-reconcile",
                  "The shop's tax on \"%.*s\" is %s, which Xero does not take on a line of "
                  "%s %s.",
                  STR_FMT(line->description), mon_text(wanted).z, mon_text(line->amount).z,
-                 l->w->o->currency);
+                 w->o->currency);
+    return ERR_OK;
 }
 
 /* Puts a mapped line, whose tax has to be WANTED, behind the others. */
-static enum err finish_line(struct lines *l, struct inv_line line, struct rate r,
-                            struct money wanted)
+static enum err put_line(struct lines *l, struct inv_line line, struct rate r, struct money wanted)
 {
-    RETURN_IF(xero_amount(&line, &line.amount));
-    RETURN_IF(xero_tax(l, line.amount, r, &line.tax));
-    want_tax(l, &line, wanted);
+    RETURN_IF(inv_finish_line(l->w, INV_DOC_INVOICE, &line, r, wanted));
     l->out[l->out_count++] = line;
     return ERR_OK;
 }
@@ -330,12 +203,12 @@ static enum err finish_undiscounted(struct lines *l, const struct draft *d, stru
     struct money before = g->line.tax, added, wanted;
 
     RETURN_IF(mon_sub(g->line.unit, line.discount, &g->line.unit));
-    RETURN_IF(xero_amount(&g->line, &g->line.amount));
-    RETURN_IF(xero_tax(l, g->line.amount, g->rate, &g->line.tax));
+    RETURN_IF(inv_line_amount(&g->line, &g->line.amount));
+    RETURN_IF(inv_line_tax(l->w, g->line.amount, g->rate, &g->line.tax));
     RETURN_IF(mon_sub(g->line.tax, before, &added));
     RETURN_IF(mon_sub(d->shop_tax, added, &wanted));
     line.discount = zero(l);
-    return finish_line(l, line, d->rate, wanted);
+    return put_line(l, line, d->rate, wanted);
 }
 
 static enum err finish_with_discount_lines(struct lines *l)
@@ -347,7 +220,7 @@ static enum err finish_with_discount_lines(struct lines *l)
         const struct draft *d = &l->drafts[i];
 
         if (d->line.discount.units == 0)
-            RETURN_IF(finish_line(l, d->line, d->rate, d->shop_tax));
+            RETURN_IF(put_line(l, d->line, d->rate, d->shop_tax));
         else
             RETURN_IF(finish_undiscounted(l, d, group_of(l, d, groups, &count)));
     }
@@ -397,11 +270,6 @@ static void add_rounding_line(struct lines *l, struct money rest)
                  "The lines differ from the order's total by %s %s, and no account is "
                  "mapped for rounding (mappings.accounts.rounding).",
                  mon_text(rest).z, l->w->o->currency);
-    if (s->tax_exempt.n == 0)
-        inv_fail(l->w, INV_DOC_INVOICE, "tax-unmapped",
-                 "[TaxCode exempt] is not mapped to an accounting tax: the rounding line "
-                 "of %s %s has no tax, and mappings.taxes.exempt is not set.",
-                 mon_text(rest).z, l->w->o->currency);
     l->out[l->out_count++] = (struct inv_line){
         .key = STR("rounding"),
         .description = STR("Rounding"),
@@ -409,7 +277,7 @@ static void add_rounding_line(struct lines *l, struct money rest)
         .unit = rest,
         .discount = zero(l),
         .account = s->account_rounding,
-        .tax_type = s->tax_exempt,
+        .tax_type = inv_code_exempt(l->w, INV_DOC_INVOICE, "the rounding line"),
         .amount = rest,
         .tax = zero(l),
     };
@@ -448,6 +316,25 @@ static enum err check_sums(struct lines *l)
     return ERR_OK;
 }
 
+/* Account and tax type of a draft. */
+static void code_draft(struct lines *l, struct draft *d)
+{
+    static const struct ord_line tip = {.kind = ORD_TIP, .title = STR_INIT("Tip")};
+    struct inv_coding coding;
+
+    inv_code_line(l->w, INV_DOC_INVOICE, d->from ? d->from : &tip, &coding);
+    d->line.account = coding.account;
+    d->line.tax_type = coding.tax_type;
+}
+
+bool inv_all_shipped(const struct order *o)
+{
+    for (size_t i = 0; i < o->line_count; i++)
+        if (o->lines[i].ships && o->lines[i].shipped < o->lines[i].quantity - o->lines[i].removed)
+            return false;
+    return true;
+}
+
 enum err inv_make_lines(struct inv_work *w, enum inv_share share, struct inv_lines *out)
 {
     struct lines l = {.w = w, .sum = out};
@@ -460,10 +347,9 @@ enum err inv_make_lines(struct inv_work *w, enum inv_share share, struct inv_lin
     /* Room for a discount line beside each line, and the rounding line. */
     l.out = arena_array(w->arena, 2 * l.draft_count + 1, sizeof *l.out);
     for (size_t i = 0; i < l.draft_count; i++) {
-        l.drafts[i].line.account = account_of(&l, &l.drafts[i]);
-        l.drafts[i].line.tax_type = tax_type_of(&l, &l.drafts[i]);
+        code_draft(&l, &l.drafts[i]);
         if (!w->s->discount_lines)
-            RETURN_IF(finish_line(&l, l.drafts[i].line, l.drafts[i].rate, l.drafts[i].shop_tax));
+            RETURN_IF(put_line(&l, l.drafts[i].line, l.drafts[i].rate, l.drafts[i].shop_tax));
     }
     if (w->s->discount_lines)
         RETURN_IF(finish_with_discount_lines(&l));

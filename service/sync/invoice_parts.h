@@ -30,7 +30,51 @@ struct str inv_handle(const struct order *o);
 /* The value of KEY; {NULL,0} if it has none. NOCASE ignores the case of ASCII letters. */
 struct str inv_find(const struct inv_map *map, struct str key, bool nocase);
 
+/* ---- invoice_head.c ---- */
+
+/* What stands above the lines of the sale: number, reference, link, dates, currency, status, theme
+ * and tracking. What Xero would not take is recorded as a problem of the invoice. */
+void inv_make_head(struct inv_work *w, const char *order_link, struct inv_document *doc);
+/* Dates DOC with DAY, or with the first day that is not in a locked period; DAY is then added to
+ * its reference, which has to be in place: "#1042 (dated 2026-01-31)". */
+void inv_set_date(struct inv_work *w, const char day[11], struct inv_document *doc);
+
+/* ---- invoice_accounts.c ---- */
+
+/* How something is booked. RATE is the sum of the shop's own rates: what Xero's tax type is taken
+ * to charge; 0 where it is exempt. */
+struct inv_coding {
+    struct str account, tax_type;
+    struct rate rate;
+};
+
+/* The order's line of that id; NULL: none. */
+const struct ord_line *inv_order_line(const struct order *o, struct str id);
+/* What a line is called in a document: never empty. */
+struct str inv_line_title(const struct ord_line *line);
+/* How a line of the order is booked: the same in every document and every build. What is not mapped
+ * is recorded as a problem of DOC. */
+void inv_code_line(struct inv_work *w, enum inv_doc doc, const struct ord_line *line,
+                   struct inv_coding *out);
+/* The tax type of what has no tax; WHAT names it where none is mapped: "\"Mug\"". */
+struct str inv_code_exempt(struct inv_work *w, enum inv_doc doc, const char *what);
+/* The tax type and rate that most of the order's value stands under, with the default account;
+ * exempt if no line is taxed. */
+void inv_code_largest(struct inv_work *w, enum inv_doc doc, struct inv_coding *out);
+
 /* ---- invoice_lines.c ---- */
+
+/* quantity x unit - discount, as Xero rounds it. */
+enum err inv_line_amount(const struct inv_line *line, struct money *out) MUST_CHECK;
+/* What Xero computes as the tax of AMOUNT at rate R: included in it where the order's prices include
+ * tax, else on top. */
+enum err inv_line_tax(const struct inv_work *w, struct money amount, struct rate r,
+                      struct money *out) MUST_CHECK;
+/* Fills amount, tax and send_tax of a mapped line whose tax has to be WANTED: TaxAmount is sent
+ * where Xero's own would differ (unless the store never sends it). What Xero would refuse is
+ * recorded as a problem of DOC. */
+enum err inv_finish_line(struct inv_work *w, enum inv_doc doc, struct inv_line *line, struct rate r,
+                         struct money wanted) MUST_CHECK;
 
 /* How much of an order. */
 enum inv_share {
@@ -42,7 +86,7 @@ enum inv_share {
 /* Lines as Xero would hold them, and what they come to. */
 struct inv_lines {
     const struct inv_line *rows;
-    size_t count;
+    size_t count; /* 0 without a problem: nothing of this share is there */
     struct money total, total_tax;
 };
 
@@ -50,6 +94,8 @@ struct inv_lines {
  * coming right is recorded as a problem. ERR_OVERFLOW and ERR_CURRENCY for amounts that cannot be
  * added. */
 enum err inv_make_lines(struct inv_work *w, enum inv_share share, struct inv_lines *out) MUST_CHECK;
+/* Nothing is left that has to be shipped and has not been: INV_SHIPPED is then INV_LEFT. */
+bool inv_all_shipped(const struct order *o);
 
 /* ---- invoice_pay.c ---- */
 
