@@ -1,7 +1,7 @@
 /*
- * DESIGN: how a line of the order is booked depends on that line as it was sold and on the mappings,
- * and on nothing else: not on how much of it a document speaks of. So each part of it, and each
- * refund, stands on the same account and tax type.
+ * DESIGN: how a line of the order is booked depends on that line as it was sold and on the
+ * mappings, and on nothing else: not on how much of it a document speaks of. So each part of it,
+ * and each refund, stands on the same account and tax type.
  */
 #include "service/sync/invoice.h"
 
@@ -64,8 +64,8 @@ static struct str joined_titles(const struct ord_line *line, struct arena *arena
     return str_of(joined);
 }
 
-/* Whether its taxes come to anything in Xero's decimals, and the sum of the rates of those that took
- * part. Amounts that cannot be added are found with the sums. */
+/* Whether its taxes come to anything in Xero's decimals, and the sum of the rates of those that
+ * took part. Amounts that cannot be added are found with the sums. */
 static bool is_taxed(const struct ord_line *line, struct rate *r)
 {
     struct money sum = {0};
@@ -131,8 +131,8 @@ static struct str product_account(const struct inv_settings *s, const struct ord
     return account;
 }
 
-/* What is income falls back to the default account. A sold gift card is owed to its holder: it needs
- * an account of its own. */
+/* What is income falls back to the default account. A sold gift card is owed to its holder: it
+ * needs an account of its own. */
 static struct str code_account(struct inv_work *w, enum inv_doc doc, const struct ord_line *line)
 {
     const struct inv_settings *s = w->s;

@@ -66,8 +66,8 @@ void inv_code_largest(struct inv_work *w, enum inv_doc doc, struct inv_coding *o
 
 /* quantity x unit - discount, as Xero rounds it. */
 enum err inv_line_amount(const struct inv_line *line, struct money *out) MUST_CHECK;
-/* What Xero computes as the tax of AMOUNT at rate R: included in it where the order's prices include
- * tax, else on top. */
+/* What Xero computes as the tax of AMOUNT at rate R: included in it where the order's prices
+ * include tax, else on top. */
 enum err inv_line_tax(const struct inv_work *w, struct money amount, struct rate r,
                       struct money *out) MUST_CHECK;
 /* Fills amount, tax and send_tax of a mapped line whose tax has to be WANTED: TaxAmount is sent
