@@ -33,6 +33,7 @@ enum work_next {
 };
 
 struct element;
+struct customer;
 
 /* One leased order. */
 struct work_order {
@@ -44,9 +45,9 @@ struct work_order {
     size_t doubt_count;
     struct inv_wanted wanted;
     struct str contact_id;
+    struct str mapped_id;    /* the contact that a person mapped its customer to; "" none */
     bool contact_kept;       /* it was remembered from an earlier export */
-    bool contact_anew;       /* that one was of no use: it is looked up instead */
-    bool distinct;           /* the contact's own name is taken */
+    bool contact_anew;       /* what was known was of no use: it is looked up */
     bool made, paid, voided; /* by this lease, for the sentence */
     bool settled_by_hand;    /* a person paid it in Xero */
     int64_t split_until_ms;  /* Unix ms; 0 = not waiting */
@@ -71,6 +72,7 @@ struct element {
     /* only to write it; not in the meta */
     const struct inv_document *document;
     const struct inv_payment *payment;
+    struct customer *customer; /* of a contact */
 };
 
 struct call_kind;
@@ -249,10 +251,12 @@ void exp_keep_doubts(struct work *w, struct element *el, const struct xero_eleme
 /* ---- export_contacts.c ---- */
 
 extern const struct call_kind exp_contacts;
-/* Gives every open order that needs an invoice its ContactID: remembered, looked up, made. */
+/* Gives every open order that needs an invoice its ContactID: mapped by a person, remembered,
+ * looked up, made. */
 enum work_next exp_resolve_contacts(struct work *w);
 /* Xero does not take X's contact. If that was a remembered one it is forgotten, and true: X gets
- * another try with what a look-up finds, once. */
+ * another try with what a look-up finds, once. True for a mapped one as well: the look-up finds out
+ * what is wrong with it. */
 bool exp_renew_contact(struct work *w, struct work_order *x);
 
 /* ---- export_settle.c ---- */

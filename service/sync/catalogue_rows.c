@@ -190,8 +190,9 @@ const struct cat_row cat_rows[] = {
      .pattern = "*the contact name * is already assigned to another contact*|"
                 "please enter a unique name*|the contact name already exists*",
      .cause = "Another contact (customer or supplier) has that name or e-mail.",
-     .action = "Rename the other contact in Xero, or change the customer's name in the shop; then "
-               "export again.",
+     .action = "Rename the other contact in Xero, change the customer's name in the shop, or map "
+               "the customer to a Xero contact (PUT /connections/{name}/contacts/...); then export "
+               "again.",
      .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
     {.id = "contact-number-taken",
      .pattern = "the contact number * is already assigned to another contact*|"
@@ -213,9 +214,21 @@ const struct cat_row cat_rows[] = {
                 "the contact with the specified contact details has been archived*|"
                 "unable to assign an archived contact*",
      .cause = "The contact was archived, deleted or merged in Xero.",
-     .action = "Restore it in Xero, then export again; if it was merged, enter this order by hand "
-               "on the contact that is left.",
+     .action = "Restore it in Xero; if it was merged, map the customer to the contact that is left "
+               "(PUT /connections/{name}/contacts/...). Then export again.",
      .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
+    {.id = "contact-mapped",
+     .pattern = "the customer is mapped to the xero contact *",
+     .cause = "The Xero contact that the customer was mapped to by hand takes no documents.",
+     .action = "Map the customer to another contact (PUT /connections/{name}/contacts/...), take "
+               "the mapping off (DELETE), or restore the contact in Xero; then export again.",
+     .fix_in = CAT_FIX_HERE, .retry = CAT_RETRY_NO},
+    {.id = "contact-gdpr",
+     .pattern = "xero keeps the customers contact for a gdpr request*",
+     .cause = "The contact is being erased in Xero at the person's request (GDPRREQUEST).",
+     .action = "Map the customer to another contact (PUT /connections/{name}/contacts/...), then "
+               "export again.",
+     .fix_in = CAT_FIX_HERE, .retry = CAT_RETRY_NO},
     {.id = "contact-empty",
      .pattern = "the contact must contain at least 1 of the following elements to identify the "
                 "contact*|a contact must be specified for this type of transaction",

@@ -187,7 +187,7 @@ def mark(s, customer=900000000001):
 def names_taken(s, bad):
     """Somebody else has the customer's name and the name that tells him from his namesakes."""
     for name in ("Ada Buyer", distinct_name(s)):
-        act(s, "add_contact", element={"Name": name})
+        act(s, "add_contact", element={"Name": name, "EmailAddress": "stranger@example.com"})
 
 
 def distinct_name(s):
@@ -198,6 +198,15 @@ def archive_contact(s, bad):
     contact = act(s, "add_contact", element={"Name": "Ada Buyer", "ContactNumber": mark(s)})
     act(s, "archive_contact", contact_number=mark(s))
     return contact
+
+
+def account_number_taken(s, bad):
+    act(s, "add_contact", element={"Name": "Stranger", "AccountNumber": "900000000001"})
+
+
+def request_gdpr(s, bad):
+    act(s, "add_contact", element={"Name": "Ada Buyer", "ContactNumber": mark(s)})
+    act(s, "gdpr_request", contact_number=mark(s))
 
 
 def foreign_contact(s, bad):
@@ -266,6 +275,11 @@ STATE = [
     Case("contact-archived", ("The contact with the specified contact details has been archived. The contact must be "
                               "un-archived before creating new invoices or credit notes.",),
          archive_contact, lambda s, bad: act(s, "restore_contact", contact_number=mark(s)), document="Contact"),
+    Case("contact-gdpr", ("Xero keeps the customer's contact for a GDPR request, so it takes no documents.",),
+         request_gdpr, lambda s, bad: act(s, "restore_contact", contact_number=mark(s)), document="Contact"),
+    Case("account-number-exists", ("The Account Number already exists. Please enter a different Account Number.",),
+         account_number_taken, lambda s, bad: s.patch({"settings": {"send_customer_code": False}}),
+         document="Contact", settings={"send_customer_code": True}),
     Case("number-taken", ("Invoice # must be unique.",), number_taken, mend=None),
     Case("invoice-limit", ("You have reached the limit of invoices you can approve",),
          lambda s, bad: organisation(s, approval_limit=1), lambda s, bad: organisation(s, approval_limit=None),
@@ -310,8 +324,6 @@ SAID = [
     said("quantity-negative", "The quantity value '-1.0000' is invalid. Quantity must not be less than zero."),
     said("total-negative", "The Total for this document must be greater than or equal to zero."),
     said("tracking-invalid", "The tracking category 'Region' with option 'East' could not be found."),
-    said("account-number-exists",
-         "The Account Number already exists. Please enter a different Account Number.", CONTACTS),
     said("contact-empty", "A Contact must be specified for this type of transaction"),
     said("contact-tax-number", "Export of Ada Buyer to Xero Contacts API failed - Details: Xero validation error: "
          "VAT number", CONTACTS),
@@ -544,6 +556,7 @@ NEVER = {
     "changed-in-xero": "ours: what Xero shows is compared with what was written",
     "voided-in-xero": "ours: what Xero shows is compared with what was written",
     "deleted-in-shop": "ours: the shop says it",
+    "contact-mapped": "ours: a person chose the contact",
     "payment-split-unknown": "ours: the shop does not say it",
     "payment-fixed": "an answer to the deletion of a payment, and none is ever deleted",
     "allocation-too-large": "an answer to an allocation, and a credit note is allocated by its own remaining credit",

@@ -139,7 +139,7 @@ def test_an_order_that_xero_already_matches_costs_no_call(shop):
 
 def test_a_name_that_is_taken_gets_a_distinct_contact(shop):
     s, body = shop(), order("paid")
-    act(s, "add_contact", element={"Name": "Ada Buyer"})
+    act(s, "add_contact", element={"Name": "Ada Buyer", "EmailAddress": "stranger@example.com"})
     s.send("orders/paid", body)
     s.wait_done(body["id"])
     names = [contact["Name"] for contact in s.books()["contacts"]]
