@@ -62,7 +62,7 @@ UNIT     := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 FUZZERS  := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 C_FILES   = $(shell find service queue handlers tests -name '*.[ch]')
 
-.PHONY: all run test unit integration properties lint analyze format format-check sanitize chaos fuzz coverage image
+.PHONY: all run test unit integration properties permutations lint analyze format format-check sanitize chaos fuzz coverage image
 .PHONY: install help clean setup-build setup-run setup-test
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -155,6 +155,9 @@ $(PROPERTIES): $(B)/tests/properties/build_documents.o $(B)/libproduct.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS-worker)
 properties: $(PROPERTIES) ## N (2000) random orders, built, written to the simulator, compared; SEED=n N=1 is one
 	@$(TEST_ENV) $(PYTHON) tests/properties/properties.py --build $(abspath $(B)) --n $(or $(N),2000) --seed $(or $(SEED),1)
+permutations: all ## ORDERS (100) random orders, their events arranged TIMES (20) times, through the real programs
+	@$(TEST_ENV) $(PYTHON) tests/properties/permutations.py --orders $(or $(ORDERS),100) --times $(or $(TIMES),20) \
+	    --seed $(or $(SEED),1)
 sanitize: ## the whole suite under ASan+UBSan+LSan, the unit tests under TSan
 	@$(MAKE) --no-print-directory test MODE=asan
 	@$(MAKE) --no-print-directory -j$(JOBS) unit MODE=tsan
