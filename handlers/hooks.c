@@ -203,6 +203,7 @@ static void write_inputs(const struct hook *h, const struct order *o, struct buf
         jw_kbool(&w, "test", o->state.test);
         jw_kbool(&w, "zero_value", o->state.zero_value);
         jw_kbool(&w, "nothing_left", o->state.nothing_left);
+        jw_kbool(&w, "money_kept", o->state.kept);
         jw_kz(&w, "created_day", o->state.created_day);
         jw_kz(&w, "total", mon_text(o->total).z);
         jw_kz(&w, "currency", o->currency);
@@ -309,7 +310,7 @@ static void take_order(struct hook *h, enum rul_event event)
 
     if (!begin_event(h, &e, key))
         return;
-    x = shp_read_order(h->doc.root, str_of(h->shop), h->req->arena, o, &h->info);
+    x = shp_read_order(h->doc.root, str_of(h->shop), SHP_SHOP_MONEY, h->req->arena, o, &h->info);
     if (x != ERR_OK) {
         sentence = arena_str(h->req->arena, str_of(h->info.text));
         failure.exported_item = o->name;

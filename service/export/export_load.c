@@ -68,7 +68,7 @@ static enum err read_part(const struct job_part *part, struct str store, struct 
     if (e != ERR_OK)
         return e;
     if (str_eq(part->name, STR("order")))
-        e = shp_read_order(doc.root, store, arena, order, info);
+        e = shp_read_order(doc.root, store, SHP_SHOP_MONEY, arena, order, info);
     else if (str_starts(part->name, STR("refund:")))
         e = shp_add_refund(doc.root, arena, order, info);
     else if (str_starts(part->name, STR("txn:")))

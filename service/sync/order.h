@@ -60,8 +60,10 @@ struct ord_line {
     struct str sku, vendor, product_type;
     int64_t quantity; /* sold */
     int64_t removed;  /* of these, taken out again by edits (refund records without money) */
-    struct money removed_subtotal, removed_tax; /* what the shop says of the removed ones: after
-                                                   discounts; the tax, included or on top */
+    struct money removed_subtotal, removed_tax; /* what the shop says was taken off: after
+                                                   discounts; the tax, included or on top. Of
+                                                   shipping, duties and fees it may be a part, with
+                                                   REMOVED still 0 */
     int64_t shipped;                            /* of these, in shipments that really went */
     bool ships;                                 /* it has to be shipped at all */
     struct money price;                         /* of one, before discounts */
@@ -92,7 +94,7 @@ struct ord_adjustment {
 };
 
 /* A refund record. The amounts of a record with money become a credit note; one without any
- * transaction is an edit, already counted in ord_line.removed. */
+ * transaction is an edit, already counted in what was removed of the lines. */
 struct ord_refund {
     struct str id;
     char day[11];
@@ -104,7 +106,8 @@ struct ord_refund {
     const struct ord_adjustment *adjustments;
     size_t adjustment_count;
     struct money duties, fees;                  /* given back, with their tax */
-    const struct ord_transaction *transactions; /* the successful refunds among its own */
+    const struct ord_transaction *transactions; /* the successful refunds among its own, each in
+                                                   the currency that it was paid in */
     size_t transaction_count;
 };
 
@@ -128,7 +131,8 @@ struct order {
     char created_at[36], updated_at[36], processed_at[36]; /* as written; "" when absent */
     char fulfilled_day[11];                                /* of the first shipment; "" none */
     char cancelled_day[11];
-    char currency[4];             /* of all amounts here */
+    char currency[4];             /* of all amounts here, but those of refunds' transactions */
+    char shop_currency[4];        /* the shop's own; if CURRENCY is another, it is the buyer's */
     char presentment_currency[4]; /* what the buyer paid in */
     bool taxes_included;
     bool tax_exempt;
@@ -139,7 +143,9 @@ struct order {
     struct money current_total; /* after edits and refunds, as the shop says */
     struct money cash_rounding;
     struct money duties, fees;    /* totals at the sale */
-    const struct ord_line *lines; /* products and tip lines first, then shipping */
+    bool duties_included;         /* in the prices: no lines of their own, and never given back
+                                     but with their product */
+    const struct ord_line *lines; /* products and tip lines, shipping, duties, fees */
     size_t line_count;
     const struct ord_refund *refunds;
     size_t refund_count;

@@ -100,7 +100,9 @@ static bool stays_out(const struct rul_settings *s, const struct ord_state *o,
         return withdraw(d, CAT_UNFULFILLABLE);
     if (o->third_party)
         return withdraw(d, CAT_THIRD_PARTY);
-    if (o->cancelled)
+    /* Money that the shop keeps belongs in the books, whether the export or the cancellation was
+     * first. */
+    if (o->cancelled && !o->kept)
         return withdraw(d, CAT_CANCELLED_BEFORE);
     return false;
 }

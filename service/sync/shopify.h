@@ -56,17 +56,23 @@ size_t shp_orders_to_redact(const struct js_value *root, struct str *ids, size_t
  * words about its lines stay. False: BODY is not a JSON object. */
 bool shp_redact(struct str body, struct buf *out) MUST_CHECK;
 
-/* Reads a whole order. STORE is copied. On ERR_MISSING, ERR_TYPE, ERR_RANGE, ERR_OVERFLOW or
- * ERR_TOO_BIG the order lacks what an invoice needs: INFO names the field; `id`, `name` (the id if
- * it has none), platform and store are still filled in. Unknown fields are ignored, absent ones
- * tolerated wherever an invoice can do without. All memory comes from ARENA. */
-enum err shp_read_order(const struct js_value *root, struct str store, struct arena *arena,
-                        struct order *out, struct errinfo *info) MUST_CHECK;
+/* Which money of an order its amounts are read in: the shop's, or what the buyer saw. */
+enum shp_money { SHP_SHOP_MONEY, SHP_PRESENTMENT_MONEY };
+
+/* Reads a whole order, all its amounts in MONEY. STORE is copied. On ERR_MISSING, ERR_TYPE,
+ * ERR_RANGE, ERR_OVERFLOW, ERR_CURRENCY or ERR_TOO_BIG the order lacks what an invoice needs: INFO
+ * names the field; `id`, `name` (the id if it has none), platform and store are still filled in.
+ * An amount that the body states in the shop's money only is ERR_MISSING when the buyer's is wanted
+ * and is another. Unknown fields are ignored, absent ones tolerated wherever an invoice can do
+ * without. All memory comes from ARENA. */
+enum err shp_read_order(const struct js_value *root, struct str store, enum shp_money money,
+                        struct arena *arena, struct order *out, struct errinfo *info) MUST_CHECK;
 /* Adds a refund (body of refunds/create) or a transaction (body of order_transactions/create) that
- * came by its own message, unless the order already has one of that id. A failed or pending
- * transaction, or one that is no sale or capture, adds nothing. ERR_MISSING: it has no id or
- * amount; ERR_CURRENCY: a payment in another currency than the order's. After an error O is as
- * before. */
+ * came by its own message, in the money that O was read in, unless the order already has one of
+ * that id. A failed or pending transaction, or one that is no sale or capture, adds nothing.
+ * ERR_MISSING: it has no id or amount, or an edit does not say what it took off; ERR_CURRENCY: a
+ * payment in another currency than the order's; ERR_TYPE, ERR_RANGE, ERR_OVERFLOW, ERR_TOO_BIG: as
+ * above. After an error O is as before. */
 enum err shp_add_refund(const struct js_value *root, struct arena *arena, struct order *o,
                         struct errinfo *info) MUST_CHECK;
 enum err shp_add_transaction(const struct js_value *root, struct arena *arena, struct order *o,

@@ -54,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         if (shp_order_id((enum shp_topic)t, doc.root, &id))
             must(id.n > 0 && id.p[0] != '0');
     }
-    if (shp_read_order(doc.root, STR("a.myshopify.com"), &arena, &o, &info) == ERR_OK) {
+    if (shp_read_order(doc.root, STR("a.myshopify.com"), SHP_SHOP_MONEY, &arena, &o, &info) ==
+        ERR_OK) {
         check_order(&o);
         err_ignore(shp_add_refund(doc.root, &arena, &o, &info), "either way the order holds");
         err_ignore(shp_add_transaction(doc.root, &arena, &o, &info), "either way the order holds");

@@ -105,7 +105,8 @@ def test_cancelled_before_it_was_exported_leaves_nothing(shop):
     s, o = shop(), order("paid")
     assert s.stack.receiver.api("POST", f"/connections/{s.connection}/pause")[0] == 200
     sent(s, "orders/paid", o, "held", "paid")
-    sent(s, "orders/cancelled", later(o, cancelled_at="2026-11-01T11:00:00Z"), "skipped", "cancelled_before_export")
+    gone = later(o, cancelled_at="2026-11-01T11:00:00Z", financial_status="refunded")
+    sent(s, "orders/cancelled", gone, "skipped", "cancelled_before_export")
     assert s.stack.receiver.api("POST", f"/connections/{s.connection}/resume")[0] == 200
     s.idle()
     assert s.invoices() == []

@@ -91,7 +91,7 @@ static struct order *read_order(struct job *j, const struct js_value *parts, str
         struct str name = text_of(j, part, "name");
 
         if (str_eq(name, STR("order")))
-            e = shp_read_order(body, j->domain, &j->arena, o, info);
+            e = shp_read_order(body, j->domain, SHP_SHOP_MONEY, &j->arena, o, info);
         else if (str_starts(name, STR("refund:")))
             e = shp_add_refund(body, &j->arena, o, info);
         else

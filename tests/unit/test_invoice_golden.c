@@ -138,7 +138,7 @@ static void check_sample(const char *name, const struct inv_settings *s)
     if (!read_file(path, &body))
         fail_msg("%s is missing", path);
     assert_int_equal(js_parse(buf_str(&body), 1 << 20, &doc, &info), ERR_OK);
-    if (shp_read_order(doc.root, store, &arena, &o, &info) != ERR_OK ||
+    if (shp_read_order(doc.root, store, SHP_SHOP_MONEY, &arena, &o, &info) != ERR_OK ||
         inv_build(&o, s, &fresh, shp_order_link(store, o.id, &arena), &arena, &w, &info) != ERR_OK)
         fail_msg("%s: %s", name, info.text);
     print_wanted(&got, &w);
