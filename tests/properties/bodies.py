@@ -7,7 +7,7 @@ Amounts are text, those of refunded lines JSON numbers beside their sets; a slas
 import datetime
 import json
 
-from model import PLACES, ZERO, rounded, unit_of
+from model import PLACES, ZERO
 
 
 def text_of(amount, currency):
@@ -33,17 +33,19 @@ class Writer:
         self.order = order
 
     def text(self, amount):
-        return text_of(amount, self.order.currency)
+        """In the shop's money, as all amounts are that are not in a set."""
+        o = self.order
+        return text_of(o.in_other(amount) if o.in_buyers else amount, o.shop_currency)
 
     def paid_text(self, amount):
         """In the money that the buyer paid in."""
         o = self.order
-        return text_of(rounded(amount * o.exchange, unit_of(o.presentment)), o.presentment)
+        return text_of(amount if o.in_buyers else o.in_other(amount), o.buyers_currency)
 
     def set(self, amount):
         o = self.order
-        return {"shop_money": {"amount": self.text(amount), "currency_code": o.currency},
-                "presentment_money": {"amount": self.paid_text(amount), "currency_code": o.presentment}}
+        return {"shop_money": {"amount": self.text(amount), "currency_code": o.shop_currency},
+                "presentment_money": {"amount": self.paid_text(amount), "currency_code": o.buyers_currency}}
 
     def taxes(self, taxes):
         return [{"title": t.title, "rate": float(t.rate), "price": self.text(t.amount), "price_set": self.set(t.amount),
@@ -83,26 +85,31 @@ def transaction_body(order, t):
     w = Writer(order)
     return {"id": t.id, "order_id": order.id, "kind": t.kind, "gateway": t.gateway, "status": t.status, "message": None,
             "created_at": time_of(order, t.at), "processed_at": time_of(order, t.at), "test": False, "parent_id": None,
-            "amount": w.paid_text(t.amount), "currency": order.presentment, "source_name": "web", "receipt": {}}
+            "amount": w.paid_text(t.amount), "currency": order.buyers_currency, "source_name": "web", "receipt": {}}
 
 
 def refund_body(order, refund):
     w = Writer(order)
     rows = [{"id": refund.id * 10 + i, "line_item_id": x.line.id, "quantity": x.quantity, "location_id": None,
-             "restock_type": "no_restock", "subtotal": float(x.subtotal), "total_tax": float(x.tax),
+             "restock_type": "no_restock", "subtotal": float(w.text(x.subtotal)), "total_tax": float(w.text(x.tax)),
              "subtotal_set": w.set(x.subtotal), "total_tax_set": w.set(x.tax), "line_item": w.line(x.line)}
             for i, x in enumerate(refund.lines)]
     adjustments = [{"id": a.id, "order_id": order.id, "refund_id": refund.id, "kind": a.kind,
                     "reason": a.kind.replace("_", " ").capitalize(), "amount": w.text(a.amount),
                     "tax_amount": w.text(a.tax), "amount_set": w.set(a.amount), "tax_amount_set": w.set(a.tax)}
                    for a in refund.adjustments]
+    shipping = []
+    if order.shipping_lines_back:
+        shipping = [{"id": a.id, "shipping_line_id": a.line.id, "subtotal_amount_set": w.set(a.share),
+                     "tax_amount_set": w.set(-a.tax)} for a in refund.adjustments if a.kind == "shipping_refund"]
+        adjustments = [a for a in adjustments if a["kind"] != "shipping_refund"]
     at = time_of(order, refund.at)
     return {"id": refund.id, "order_id": order.id, "created_at": at, "processed_at": at, "note": None, "restock": True,
             "duties": [{"duty_id": d.id, "amount_set": w.set(d.amount)}
                        for x in refund.lines if x.duties for d in x.line.duties],
             "total_duties_set": w.set(refund.duties), "additional_fees": [],
             "total_additional_fees_set": w.set(refund.fees), "refund_line_items": rows,
-            "order_adjustments": adjustments,
+            "order_adjustments": adjustments, "refund_shipping_lines": shipping,
             "transactions": [transaction_body(order, t) for t in refund.transactions]}
 
 
@@ -131,7 +138,7 @@ def party_fields(order):
     terms = order.due_in_days is not None and {
         "payment_terms_name": f"Net {order.due_in_days}", "payment_terms_type": "net",
         "due_in_days": order.due_in_days, "payment_schedules": [
-            {"amount": "0.00", "currency": order.currency, "issued_at": time_of(order, order.created),
+            {"amount": "0.00", "currency": order.shop_currency, "issued_at": time_of(order, order.created),
              "due_at": time_of(order, order.created + 86400 * order.due_in_days), "completed_at": None}]}
     return {"customer": customer or None, "email": customer["email"] if customer else "guest@example.com",
             "company": order.company and {"id": order.company, "location_id": order.company + 1},
@@ -171,7 +178,7 @@ def order_body(order):
             "processed_at": time_of(order, order.created), "updated_at": time_of(order, order.updated),
             "cancelled_at": time_of(order, order.cancelled_at),
             "cancel_reason": None if order.cancelled_at is None else "customer", "test": False, "source_name": "web",
-            "tags": order.tags, "note": None, "currency": order.currency, "presentment_currency": order.presentment,
+            "tags": order.tags, "note": None, "currency": order.shop_currency, "presentment_currency": order.buyers_currency,
             "taxes_included": order.taxes_included, "tax_exempt": False, "merchant_of_record_app_id": None,
             "financial_status": order.financial_status, "fulfillment_status": order.fulfilment_status,
             "payment_gateway_names": order.gateways, "discount_applications": order.applications,

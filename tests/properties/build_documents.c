@@ -84,6 +84,8 @@ static void start(struct job *j, const struct js_value *line)
 static struct order *read_order(struct job *j, const struct js_value *parts, struct errinfo *info)
 {
     struct order *o = arena_alloc(&j->arena, sizeof *o);
+    enum shp_money money =
+        j->store.invoice.presentment_currency ? SHP_PRESENTMENT_MONEY : SHP_SHOP_MONEY;
     enum err e = ERR_OK;
 
     for (size_t i = 0; i < js_len(parts) && e == ERR_OK; i++) {
@@ -91,7 +93,7 @@ static struct order *read_order(struct job *j, const struct js_value *parts, str
         struct str name = text_of(j, part, "name");
 
         if (str_eq(name, STR("order")))
-            e = shp_read_order(body, j->domain, SHP_SHOP_MONEY, &j->arena, o, info);
+            e = shp_read_order(body, j->domain, money, &j->arena, o, info);
         else if (str_starts(name, STR("refund:")))
             e = shp_add_refund(body, &j->arena, o, info);
         else

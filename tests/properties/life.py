@@ -54,14 +54,11 @@ def new_order(order, rng):
         add_duties(order, rng)
     if "fees" in odd:
         order.fees = order.unit * rng.randint(10, 500)
-    if "other money" in odd and len(order.tenders) == 1 and order.tenders != ("cash",):
-        order.presentment, rate = rng.choice((("EUR", "1.14"), ("USD", "1.31"), ("JPY", "204.5")))
-        order.exchange = Decimal(rate)
-        order.conversion_gap = order.unit * rng.choice((0, 0, 1, -1, 2))
-        if order.presentment == order.currency or order.total_price <= order.unit * 9:
-            order.presentment, order.exchange, order.conversion_gap = order.currency, Decimal(1), ZERO
+    if "other money" in odd:
+        add_other_money(order, rng)
     if "odd cent" in odd and order.total_tax > order.unit * 9:
         order.odd_cent = order.unit * rng.choice((1, -1))
+    order.shipping_lines_back = rng.random() < 0.5
     order.odd_outstanding = "odd outstanding" in odd
     order.word_of_nothing = rng.choice(("paid", "pending"))
     if len(order.tenders) == 1 and rng.random() < 0.5:
@@ -157,6 +154,20 @@ def add_tips(order, rng, wanted):
         order.lines.append(Line(order.next_id(), "tip", "Tip", order.tip))
 
 
+def add_other_money(order, rng):
+    """The shop's amounts are converted one by one, so that its total may be a little beside their sum.
+    The transactions are in the buyer's money, which is no measure of the shop's: one tender only."""
+    other, price = rng.choice((("EUR", "1.14"), ("USD", "1.31"), ("JPY", "204.5")))
+    gap = order.unit * rng.choice((0, 0, 1, -1, 2))
+    if other == order.currency or order.total_price <= order.unit * 9 or order.tenders == ("cash",):
+        return
+    if not order.in_buyers:
+        order.tenders, order.conversion_gap = order.tenders[:1], gap
+    elif order.tip and not order.tip_lines:
+        return  # a tip as a mere sum is told in the shop's money alone
+    order.other, order.exchange = other, Decimal(price)
+
+
 def add_duties(order, rng):
     for line in order.lines:
         if line.kind == "product" and line.subtotal and rng.random() < 0.6:
@@ -200,7 +211,7 @@ def pay_all(order, rng):
 
 
 def pay_part(order, rng):
-    if not can_pay(order) or order.presentment != order.currency or order.outstanding <= order.unit * 3:
+    if not can_pay(order) or order.paid_in_other or order.outstanding <= order.unit * 3:
         return None
     if order.tenders == ("cash",):
         return None
@@ -250,10 +261,37 @@ def remove_from(order, record, line, quantity):
     return taken
 
 
+def put_back(record):
+    for x in record.lines:
+        x.line.removed -= x.quantity
+        x.line.removed_subtotal -= x.subtotal
+        x.line.removed_tax -= x.tax
+
+
 def removable(order):
     """Lines of which units can be taken out: not shipped, no duties on them."""
     return [x for x in order.lines if x.kind != "tip" and not x.duties
             and (x.unshipped if x.ships else x.left) > 0 and x.left > 0]
+
+
+def take_off_shipping(order, rng):
+    """An edit without the shipping, told as its refund records tell of shipping."""
+    if not can_edit(order) or order.odd_cent or order.conversion_gap or not any(x.left for x in order.lines):
+        return None
+    record = Refund(order.next_id(), order.now)
+    for line in order.shipping[:1]:
+        if line.left_subtotal == line.subtotal > 0:
+            refund_shipping_of(order, record, line, line.subtotal, line.tax)
+    if not record.adjustments or order.value_of(record) > order.current_total:
+        undo(order, record)
+        return None
+    for a in record.adjustments:
+        a.line.refunded_subtotal -= a.share
+        a.line.refunded_tax += a.tax
+        a.line.removed_subtotal += a.share
+        a.line.removed_tax -= a.tax
+    order.refunds.append(record)
+    return [("orders/edited", [], []), record, "orders/updated"]
 
 
 def edit_down(order, rng):
@@ -269,14 +307,15 @@ def edit_down(order, rng):
             continue  # the odd cent needs something to stand on
         remove_from(order, record, line, quantity)
         removed.append((line, quantity))
-    if not removed:
+    if not removed or order.value_of(record) > order.current_total:
+        put_back(record)
         return None
     order.refunds.append(record)
     return [("orders/edited", [], removed), record, "orders/updated"]
 
 
 def add_line(order, rng):
-    if not can_edit(order) or order.presentment != order.currency:
+    if not can_edit(order) or order.paid_in_other:
         return None
     line = new_line(order, rng)
     if rng.random() < 0.3 and line.kind == "product":
@@ -289,7 +328,7 @@ def add_line(order, rng):
 def raise_quantity(order, rng):
     lines = [x for x in order.lines if x.kind == "product" and x.left and not x.removed and not x.refunded
              and (x.tax or not x.taxes)]
-    if not can_edit(order) or not lines or order.presentment != order.currency:
+    if not can_edit(order) or not lines or order.paid_in_other:
         return None
     line = rng.choice(lines)
     more = rng.choice((1, 1, 2, 5))
@@ -477,7 +516,7 @@ def refund_other_sum(order, rng):
 
 def give_back_excess(order, rng):
     """An edit left the buyer with too much paid: all or a part of it goes back, maybe with lines."""
-    if not can_refund(order) or order.outstanding >= 0 or order.presentment != order.currency:
+    if not can_refund(order) or order.outstanding >= 0 or order.paid_in_other:
         return None
     excess = -order.outstanding
     if rng.random() < 0.3:
@@ -492,7 +531,7 @@ def give_back_excess(order, rng):
 
 def refund_less_than_returned(order, rng):
     """Of a partly paid order more comes back than was paid: the rest is no longer owed."""
-    if not can_refund(order) or order.outstanding <= 0 or order.presentment != order.currency:
+    if not can_refund(order) or order.outstanding <= 0 or order.paid_in_other:
         return None
     record = start_refund(order, rng)
     value = order.value_of(record)
@@ -519,10 +558,13 @@ def cancel(order, rng):
         record = Refund(order.next_id(), order.now)
         for line in lines:
             remove_from(order, record, line, line.left)
+        if order.value_of(record) > order.current_total:
+            put_back(record)
+            return ["orders/cancelled", "orders/updated"]
         order.refunds.append(record)
         return [record, "orders/cancelled", "orders/updated"]
     keep = rng.random()
-    if keep < 0.25 or (order.presentment != order.currency and order.outstanding):
+    if keep < 0.25 or (order.paid_in_other and order.outstanding):
         return ["orders/cancelled", "orders/updated"]
     record = start_refund(order, rng, all_of_it=keep < 0.9)
     if keep < 0.9:
@@ -550,7 +592,7 @@ def touch(order, rng):
 # How often each kind of thing is tried.
 HAPPENINGS = {
     pay_all: 30, pay_part: 12, authorise: 4, fail_to_pay: 3,
-    edit_down: 16, add_line: 8, raise_quantity: 5,
+    edit_down: 16, add_line: 8, raise_quantity: 5, take_off_shipping: 3,
     ship_some: 8, ship_all: 8, ship_in_vain: 1,
     refund_lines: 12, refund_shipping: 4, refund_amount: 4, refund_other_sum: 4, give_back_excess: 14,
     refund_less_than_returned: 6,

@@ -173,7 +173,8 @@ class Order:
         self.name = f"#{serial}"
         self.currency = currency
         self.unit = unit_of(currency)
-        self.presentment, self.exchange = currency, Decimal(1)
+        self.other, self.exchange = currency, Decimal(1)  # a second money, and its price
+        self.in_buyers = False  # the amounts here are the buyer's money, and the other is the shop's
         self.taxes_included = taxes_included
         self.lines, self.shipping, self.tip = [], [], ZERO
         self.fees = ZERO
@@ -190,11 +191,30 @@ class Order:
         self.applications = []
         self.odd_outstanding = False
         self.word_of_nothing = "paid"  # the status of an unpaid order that comes to nothing
+        self.shipping_lines_back = False  # refunds tell of shipping as API versions since 2024-10 do
         self.tenders, self.usual_taxes, self.tax_jitter = ("manual",), (), False
 
     def next_id(self):
         self._last_id += 1
         return self._last_id
+
+    # -- money --
+
+    @property
+    def shop_currency(self):
+        return self.other if self.in_buyers else self.currency
+
+    @property
+    def buyers_currency(self):
+        return self.currency if self.in_buyers else self.other
+
+    @property
+    def paid_in_other(self):
+        """Its transactions are in another money than the amounts here."""
+        return self.buyers_currency != self.currency
+
+    def in_other(self, amount):
+        return rounded(amount * self.exchange, unit_of(self.other))
 
     # -- the shop's arithmetic --
 

@@ -51,6 +51,7 @@ class Life:
         self.options = options or chosen
         currency = lives.choose(self.rng, lives.CURRENCIES)
         self.order = Order(serial, currency, self.rng.random() < 0.5)
+        self.order.in_buyers = self.options.settings.get("currency") == "presentment"
         self._trigger = 0.0
 
     def run(self):

@@ -35,6 +35,10 @@ class Options:
         return {"settings": {"start_date": None, "prefix": "", "auto_sync": "include_unpaid", **self.settings},
                 "mappings": {"accounts": ACCOUNTS, "taxes": TAXES, "payments": {**PAYMENTS, "off": list(self.off)}}}
 
+    @property
+    def as_shipped(self):
+        return self.settings.get("quantities") == "fulfilled"
+
     def records(self, gateway):
         return (self.settings.get("record_payments", True) and self.settings.get("status") != "DRAFT"
                 and gateway not in self.off)
@@ -58,6 +62,7 @@ class Books:
     paid: Decimal = ZERO
     due: Decimal = ZERO
     slack: Decimal = ZERO  # by how much a sum may be off: the third decimal, which Xero does not have
+    complete: bool = True  # False: what the books are like on the way to here is not said
 
     def add(self, key, amount, tax=ZERO):
         self.amounts[key] = self.amounts.get(key, ZERO) + amount
@@ -94,13 +99,17 @@ def cents(amount):
 
 def add_sold(books, order, options):
     """The lines as they were sold, less what edits removed; what the shop's total says beyond them is
-    rounding."""
+    rounding. While not all has shipped, by those settings, only the shipped share of each line."""
+    part = options.as_shipped and not all_shipped(order)
     for line in order.all_lines:
         key = key_of(order, line)
         left = line.quantity - line.removed
-        gross = line.price * left
-        discount = cents(gross - (line.subtotal - line.removed_subtotal))
-        tax = cents(line.tax - line.removed_tax)
+        share = Decimal(min(line.shipped, left)) / left if part and line.ships and left else 1
+        gross = line.price * left * share
+        discount = cents(gross - (line.subtotal - line.removed_subtotal) * share)
+        if line.kind == "shipping" and line.removed_subtotal:
+            gross, discount = line.subtotal - line.removed_subtotal, ZERO
+        tax = cents((line.tax - line.removed_tax) * share)
         if options.settings.get("discount_lines") and discount:
             books.add(key, cents(gross), tax)
             books.add((ACCOUNTS["discounts"], key[1]), -discount)
@@ -114,7 +123,8 @@ def add_sold(books, order, options):
                   cents(sum((t.amount for t in duty.taxes), ZERO)))
     if order.fees:
         books.add((ACCOUNTS["fees"], exempt), cents(order.fees))
-    books.add((ACCOUNTS["rounding"], exempt), cents(order.sold_total) - books.total(order.taxes_included))
+    if not part:
+        books.add((ACCOUNTS["rounding"], exempt), cents(order.sold_total) - books.total(order.taxes_included))
     if order.cash_rounding:
         books.add((ACCOUNTS["rounding"], exempt), cents(order.cash_rounding))
 
@@ -148,9 +158,24 @@ def refunded(order, refund):
     return note
 
 
+def all_shipped(order):
+    """Nothing of it waits to be shipped: it went, or was taken out, or its money was given back."""
+    return not any(line.unshipped > 0 for line in order.lines)
+
+
 def recorded(order, options):
     """Money in less money out, of the gateways whose payments are recorded."""
     return sum((order.received_by(g) - order.given_back_by(g) for g in order.gateways if options.records(g)), ZERO)
+
+
+def shipped_so_far(result, order, options):
+    """Payments wait until all has shipped. How a share of a cent is rounded is nobody's business."""
+    result.slack += CENT * len(order.all_lines)
+    result.complete = not order.money_refunds
+    if any(line.shipped for line in order.lines):
+        add_sold(result, order, options)
+    result.due = result.total(order.taxes_included)
+    return result
 
 
 def books(order, options):
@@ -160,6 +185,8 @@ def books(order, options):
         result.slack = CENT * (2 + len(order.all_lines) + len(order.transactions) + 3 * len(order.refunds))
     if order.cancelled_at is not None and not order.kept:
         return result
+    if options.as_shipped and not all_shipped(order):
+        return shipped_so_far(result, order, options)
     add_sold(result, order, options)
     for refund in order.money_refunds:
         note = refunded(order, refund)
@@ -182,6 +209,8 @@ def differences(expected, held, options, money=True):
     """What is not as it should be, a sentence each. With discounts as lines of their own it is Xero's
     arithmetic that splits the tax between a line and its discount: only their sum is the shop's.
     MONEY: compare what is paid and due."""
+    if not expected.complete:
+        return []
     taxes = [by_type(b.taxes) if options.settings.get("discount_lines") else b.taxes for b in (expected, held)]
     found = []
     for what, (wanted, got) in (("amount", (expected.amounts, held.amounts)), ("tax", taxes)):
