@@ -38,9 +38,9 @@ def new_stack(clock=None, **env):
     options = {"LH_LOG_LEVEL": "info", "LH_THREADS": 256, "LH_ACTIVE": 128, "LH_WORKERS": 16, **env, **REAL_TIME}
     redis = {"auto_aof_rewrite_percentage": "0"}
     if not clock:
-        return lib.Stack(worker=False, redis=redis, **options)
+        return lib.Stack(worker=False, redis=redis, record=False, **options)
     with faster(clock):
-        return lib.Stack(worker=False, redis=redis, **options)
+        return lib.Stack(worker=False, redis=redis, record=False, **options)
 
 
 def start_workers(stack, count, clock=None, **env):

@@ -15,7 +15,8 @@ def shared_stack():
 @pytest.fixture
 def stack(shared_stack):
     """The shared stack; a test that kills or stops a part of it uses `own_stack`."""
-    return shared_stack
+    yield shared_stack
+    shared_stack.sim.check_requests()
 
 
 @pytest.fixture

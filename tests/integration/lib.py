@@ -23,6 +23,8 @@ import time
 import uuid
 from decimal import Decimal
 
+import xero_spec
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD_DIR", ROOT / "build" / "release"))
 DATA = ROOT / "tests" / "data"
@@ -238,11 +240,15 @@ def request(address, method, path, body=None, headers=None, timeout=DEADLINE):
 
 
 class Simulator:
-    """tests/sim: plays Xero."""
+    """tests/sim: plays Xero. It writes every request down where Xero's description is at hand, and
+    check_requests() reads them against it; RECORD=False: a run too long for that."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, record=True):
+        self.record = pathlib.Path(folder) / f"sim-requests-{uuid.uuid4().hex[:6]}"
+        self.checked = 0 if record and not xero_spec.missing() else None
+        env = {**os.environ, **({"LH_SIM_RECORD": str(self.record)} if self.checked == 0 else {})}
         self.process = Process([sys.executable, str(ROOT / "tests/sim/main.py"), "--listen", "127.0.0.1:0"],
-                               folder, "sim")
+                               folder, "sim", env)
         line = wait_until(lambda: [x for x in self.process.log().splitlines() if "http://" in x],
                           "the simulator listens")[0]
         self.url = line.split()[-1]
@@ -275,8 +281,14 @@ class Simulator:
     def fault(self, **row):
         self.control("POST", "faults", row)
 
+    def check_requests(self):
+        """Fails when a request since the last time breaks Xero's description."""
+        if self.checked is not None:
+            self.checked = xero_spec.check_record(self.record, self.checked)
+
     def stop(self):
         self.process.stop()
+        self.check_requests()
 
 
 def program_env(redis_url, sim_url, **more):
@@ -425,11 +437,11 @@ class Shop:
 class Stack:
     """Redis, the simulator, a receiver and a worker."""
 
-    def __init__(self, worker=True, redis=None, **env):
+    def __init__(self, worker=True, redis=None, record=True, **env):
         self.folder = tempfile.mkdtemp(prefix="ledgerhook-test-")
         self.processes = []
         self.redis = Redis(self.folder, **(redis or {}))
-        self.sim = Simulator(self.folder)
+        self.sim = Simulator(self.folder, record)
         self.env = program_env(self.redis.url, self.sim.url, **env)  # as the all-powerful default user
         self.receiver = self.start_receiver()
         self.worker = self.start_worker() if worker else None
@@ -451,11 +463,12 @@ class Stack:
     def close(self):
         """Stops everything, then looks for what must not be in the logs."""
         codes = [(p, p.stop()) for p in reversed(self.processes)]
-        self.sim.stop()
+        self.sim.process.stop()
         if self.redis.process.child.poll() is None:
             self.redis.stop()
         for process, _ in codes:
             process.check_clean()
+        self.sim.check_requests()
         shutil.rmtree(self.folder, ignore_errors=True)
         return codes
 

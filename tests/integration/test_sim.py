@@ -5,8 +5,6 @@ limits, faults and control, each asked over HTTP. Its books are test_sim_books.p
 import gzip
 import http.client
 import json
-import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -16,6 +14,7 @@ from decimal import Decimal
 
 import pytest
 
+import xero_spec
 from simclient import (
     API,
     EACH,
@@ -765,18 +764,10 @@ def test_control_refuses_what_it_does_not_know(sim, target, body):
 
 @pytest.fixture(scope="module")
 def specification():
-    """The schemas of Xero's published specification, where a copy is at hand."""
-    path = pathlib.Path(
-        os.environ.get("LH_XERO_SPEC")
-        or SIM.parents[2] / "shared" / "specs" / "xero_accounting.yaml"
-    )
-    if not path.is_file():
-        pytest.skip(f"no copy of Xero's specification at {path} (LH_XERO_SPEC names another)")
-    yaml = pytest.importorskip("yaml", reason="python3-yaml is not installed")
-    if not hasattr(yaml, "CSafeLoader"):
-        pytest.skip("python3-yaml has no C loader; without it reading the specification takes long")
-    with path.open(encoding="utf-8") as file:
-        return yaml.load(file, yaml.CSafeLoader)["components"]["schemas"]
+    """The schemas of Xero's published description, where a copy is at hand."""
+    if xero_spec.missing():
+        pytest.skip(xero_spec.missing())
+    return xero_spec.at_hand().schemas
 
 
 # written down by recordings of live answers or by the guides, not by the specification

@@ -30,7 +30,7 @@ class Control:
             result = action(body if call.method in ("POST", "PUT") else call.query)
         except Invalid as invalid:
             return json_answer(422, {"error": invalid.messages})
-        except (KeyError, ValueError, TypeError, NotFound, Refusal) as error:
+        except (KeyError, ValueError, TypeError, OSError, NotFound, Refusal) as error:
             return json_answer(400, {"error": f"{type(error).__name__}: {error}"})
         return json_answer(200, {"ok": True} if result is None else _texts(result))
 
@@ -68,6 +68,9 @@ class Control:
 
     def _post_clients(self, body):
         self._sim.register(body)
+
+    def _post_record(self, body):
+        self._sim.record.to(body["path"])
 
     def _post_clock(self, body):
         return {"time": str(self._sim.clock.advance(float(body["advance_seconds"])))}

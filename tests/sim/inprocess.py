@@ -1,7 +1,7 @@
 """Xero's books without the server: for tests that run so many orders that HTTP would be the test.
 
     xero = inprocess.Xero()
-    status, answer = xero.apply("PUT", "Invoices", {"summarizeErrors": "false", "unitdp": "4"}, body)
+    status, answer = xero.apply("PUT", "Invoices", {"summarizeErrors": "false"}, body)
     xero.act("pay_invoice", invoice_number="S-1")
     xero.books()["invoices"]
 

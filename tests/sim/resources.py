@@ -1,8 +1,8 @@
 """The addresses of the accounting API.
 
 Owns: which method on which address means what, query parameters, filters, paging, and the wrapper
-of each answer. The rules behind them are in contacts.py, documents.py, items.py and payments.py. The caller
-holds the organisation's lock.
+of each answer. The rules behind them are in contacts.py, documents.py, items.py and payments.py.
+The caller holds the organisation's lock.
 """
 
 import datetime

@@ -3,6 +3,7 @@
 Owns: building and resetting the state, and routing between identity, accounting and control.
 """
 
+import os
 import threading
 
 import defaults
@@ -17,6 +18,7 @@ from idempotency import Memory
 from identity import Identity, IdentityError
 from ledger import Ledger
 from limits import Limits
+from record import Record
 
 
 class Simulator:
@@ -24,6 +26,7 @@ class Simulator:
         self._lock = threading.Lock()
         self.clock = Clock()
         self.faults = Faults()
+        self.record = Record(os.environ.get("LH_SIM_RECORD"))
         self.reset()
         self._control = Control(self)
 
@@ -85,6 +88,7 @@ class Simulator:
 
     def _route(self, call):
         if call.path.startswith(ROOT):
+            self.record.write(call)
             return self._accounting.handle(call)
         fault = self.faults.take(call.method, call.path, None)
         if fault:
