@@ -67,6 +67,8 @@ class Life:
         self._send("created", sent)
         for _ in range(rng.randint(2, MOST - 1)):
             self._happen()
+            if o.cancelled_at is not None and rng.random() < 0.5:
+                break
         return self
 
     def _happen(self):
