@@ -320,10 +320,10 @@ static enum err refuse_uninstall(struct verb *v)
         api_refuse(v->res, v->req->arena, "confirm",
                    arena_printf(v->req->arena,
                                 "must be \"%s\". Uninstalling erases for good: the settings and "
-                                "mappings of %zu stores, the consent, credentials and tokens, the "
-                                "contacts remembered, %lld waiting orders and the failed list of "
-                                "%lld. The stores and their webhook secrets, and the Xero ids of "
-                                "what was exported, stay. GET "
+                                "mappings of %zu stores, the consent, credentials and tokens, "
+                                "contacts mapped or remembered, %lld waiting orders and the "
+                                "failed list of %lld. The stores and their webhook secrets, and "
+                                "the Xero ids of what was exported, stay. GET "
                                 "/api/v1/connections/%s/backup gives settings and mappings first",
                                 v->name, stores, (long long)v->before.waiting,
                                 (long long)v->before.failed, v->name));

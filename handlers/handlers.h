@@ -74,6 +74,8 @@ srv_handler api_stores, api_store, api_connections, api_connection, api_connecti
 srv_handler api_connect, api_callback;
 /* one connection's settings and mappings as a file */
 srv_handler api_backup;
+/* which Xero contact a customer is */
+srv_handler api_contact;
 
 /* pages: / , the API's description, health, readiness, metrics */
 srv_handler page_home, page_openapi, page_healthz, page_readyz, page_metrics;

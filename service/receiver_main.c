@@ -40,6 +40,7 @@ static const struct srv_route ops_routes[] = {
 
 #define STORE "/api/v1/stores/{}/{}"
 #define CONNECTION "/api/v1/connections/{}"
+#define CONTACT "/api/v1/connections/{}/contacts/{}/{}/{}"
 #define ORDER "/api/v1/orders/{}/{}/{}"
 
 static const struct srv_route api_routes[] = {
@@ -60,6 +61,9 @@ static const struct srv_route api_routes[] = {
     {"GET", "/oauth/callback", SRV_PUBLIC, 0, true, api_callback},
     {"GET", CONNECTION "/backup", SRV_ADMIN, 0, true, api_backup},
     {"PUT", CONNECTION "/backup", SRV_ADMIN, LIM_BACKUP, true, api_backup},
+    {"GET", CONTACT, SRV_SUPPORT, 0, true, api_contact},
+    {"PUT", CONTACT, SRV_ADMIN, LIM_API_BODY, true, api_contact},
+    {"DELETE", CONTACT, SRV_ADMIN, LIM_API_BODY, true, api_contact},
     {"GET", "/api/v1/failed", SRV_SUPPORT, 0, true, api_failed},
     {"DELETE", "/api/v1/failed", SRV_SUPPORT, LIM_API_BODY, true, api_failed},
     {"POST", "/api/v1/failed/export", SRV_SUPPORT, LIM_API_BODY, true, api_failed_export},

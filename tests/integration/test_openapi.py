@@ -98,6 +98,16 @@ def test_every_call_answers_as_described(own, call):
     call("DELETE", f"/failed/{rows[0]['id']}", expect=404)
     call("DELETE", "/failed", {"ids": [rows[1]["id"]]}, expect=200)
 
+    # Which contact a customer is.
+    who = f"{conn}/contacts/shopify/{shop.domain}/1"
+    call("GET", who, token=lib.SUPPORT, expect=200)
+    call("PUT", who, {"contact": "nobody"}, expect=422)
+    call("PUT", who, {"contact": str(uuid.uuid4())}, expect=200)
+    call("PUT", who, b"{", expect=400)
+    call("PUT", who, {}, token=lib.SUPPORT, expect=403)
+    call("DELETE", who, expect=204)
+    call("DELETE", who, expect=404)
+
     # What support sees.
     held = order(name="#6")
     call("POST", conn + "/pause", {}, expect=200)
