@@ -38,7 +38,8 @@ def do(org, body):
 
 def _contact(org, body):
     if "name" in body:
-        return org.contacts[org.contacts_by_name[body["name"].lower()][-1]]
+        name = body["name"].lower()
+        return org.contacts[org.contact_by_name.get(name) or list(org.contacts_by_name[name])[-1]]
     return contacts.by_key(org, body.get("contact_id") or body["contact_number"])
 
 

@@ -45,11 +45,11 @@ class Organisation:
         self.contact_by_name = {}
         self.contact_by_number = {}
         self.contact_by_account_number = {}
-        self.contacts_by_name = {}  # those that are not active too
-        self.contacts_by_email = {}
+        self.contacts_by_name = {}  # groups (see `add`), of those that are not active too
+        self.contacts_by_email = {}  # groups
         self.invoice_by_number = {}
-        self.notes_by_number = {}
-        self.settled_by = {}  # id of an invoice or note -> ids of payments and allocations on it
+        self.notes_by_number = {}  # groups
+        self.settled_by = {}  # groups: ids of payments and allocations by the document's id
         self.next_number = {"INV": 1, "CN": 1}
         self._undo = []
         self._fill()
@@ -161,6 +161,14 @@ class Organisation:
     def drop(self, table, key):
         if key in table:
             self._undo.append((table, key, table.pop(key)))
+
+    def add(self, index, key, member):
+        """Puts a member into the group that an index keeps under a key: {key: {member: True}},
+        so that neither a large group nor a small one costs more than another."""
+        self.set(index.setdefault(key, {}), member, True)
+
+    def remove(self, index, key, member):
+        self.drop(index.get(key, {}), member)
 
     def begin(self):
         self._undo.clear()

@@ -168,9 +168,9 @@ def reindex(org, old, contact):
         before, after = _lower(old, name), _lower(contact, name)
         if before != after:
             if before:
-                org.set(table, before, tuple(one for one in table[before] if one != me))
+                org.remove(table, before, me)
             if after:
-                org.set(table, after, table.get(after, ()) + (me,))
+                org.add(table, after, me)
     org.set(org.contacts, me, contact)
 
 

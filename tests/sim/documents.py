@@ -296,12 +296,8 @@ def _put_away(org, kind, old, document):
         org.set(org.invoice_by_number, number, me)
     elif before != number:
         if before:
-            org.set(
-                org.notes_by_number,
-                before,
-                tuple(one for one in org.notes_by_number[before] if one != me),
-            )
-        org.set(org.notes_by_number, number, org.notes_by_number.get(number, ()) + (me,))
+            org.remove(org.notes_by_number, before, me)
+        org.add(org.notes_by_number, number, me)
     org.set(kind.table(org), me, document)
 
 
@@ -350,8 +346,8 @@ def by_number(org, kind, number):
     """The document with this number (of several notes the newest), or None."""
     if kind is INVOICE:
         return org.invoices.get(org.invoice_by_number.get(number.lower()))
-    ids = org.notes_by_number.get(number.lower(), ())
-    return org.credit_notes[ids[-1]] if ids else None
+    ids = org.notes_by_number.get(number.lower())
+    return org.credit_notes[next(reversed(ids))] if ids else None
 
 
 def by_key(org, kind, key):

@@ -51,7 +51,7 @@ def put(org, element):
         "updated": org.stamp(),
     }
     org.set(org.payments, payment["PaymentID"], payment)
-    _attach(org, document[kind.id], payment["PaymentID"])
+    org.add(org.settled_by, document[kind.id], payment["PaymentID"])
     settle(org, kind, document[kind.id])
     return render(org, payment)
 
@@ -120,10 +120,6 @@ def _account(org, element):
     return account, []
 
 
-def _attach(org, document_id, settling_id):
-    org.set(org.settled_by, document_id, org.settled_by.get(document_id, ()) + (settling_id,))
-
-
 def _kind_of(payment):
     return INVOICE if payment["PaymentType"] == "ACCRECPAYMENT" else NOTE
 
@@ -169,7 +165,7 @@ def allocate(org, note_id, element):
     }
     org.set(org.allocations, allocation["AllocationID"], allocation)
     for kind, document_id in ((NOTE, note_id), (INVOICE, invoice["InvoiceID"])):
-        _attach(org, document_id, allocation["AllocationID"])
+        org.add(org.settled_by, document_id, allocation["AllocationID"])
         settle(org, kind, document_id)
     return render_allocation(org, allocation)
 
@@ -184,6 +180,8 @@ def deallocate(org, note_id, allocation_id):
         shown = render_allocation(org, allocation)
         raise Refusal(10, elements=[{**shown, "ValidationErrors": messages(found)}])
     org.drop(org.allocations, allocation["AllocationID"])
+    for document_id in (note_id, allocation["InvoiceID"]):
+        org.remove(org.settled_by, document_id, allocation["AllocationID"])
     settle(org, NOTE, note_id)
     settle(org, INVOICE, allocation["InvoiceID"])
     return {**render_allocation(org, allocation), "IsDeleted": True}
