@@ -273,9 +273,11 @@ static enum err store(struct money m, i128 units, struct money *out)
 /* A / B, halves away from zero; B > 0. */
 static i128 divide(i128 a, i128 b)
 {
-    i128 half = a < 0 ? -b : b;
+    i128 whole = a / b, rest = a % b;
 
-    return (2 * a + half) / (2 * b);
+    if (2 * (rest < 0 ? -rest : rest) >= b)
+        whole += a < 0 ? -1 : 1;
+    return whole;
 }
 
 /* Units in one digit of DECIMALS; 0 when there is no such digit. */
@@ -346,6 +348,18 @@ enum err mon_round(struct money a, int decimals, struct money *out)
     if (step == 0)
         return ERR_RANGE;
     return store(a, divide(a.units, step) * step, out);
+}
+
+enum err mon_share(struct money a, int64_t part, int64_t whole, int decimals, struct money *out)
+{
+    int64_t step = step_of(decimals);
+    i128 product = (i128)a.units * part;
+
+    if (step == 0 || whole == 0)
+        return ERR_RANGE;
+    return store(
+        a, divide(whole < 0 ? -product : product, (i128)(whole < 0 ? -whole : whole) * step) * step,
+        out);
 }
 
 enum err mon_tax_on(struct money net, struct rate r, int decimals, struct money *out)

@@ -56,6 +56,9 @@ int mon_cmp(struct money a, struct money b);
 struct money mon_minor(const char *currency);
 /* Rounds to DECIMALS (0..4) digits, halves away from zero: what Xero calls half up. */
 enum err mon_round(struct money a, int decimals, struct money *out) MUST_CHECK;
+/* a x PART / WHOLE, rounded half away from zero to DECIMALS. ERR_RANGE if WHOLE is 0. */
+enum err mon_share(struct money a, int64_t part, int64_t whole, int decimals,
+                   struct money *out) MUST_CHECK;
 /* Tax of an amount WITHOUT tax: amount x rate, rounded half away from zero to DECIMALS. */
 enum err mon_tax_on(struct money net, struct rate r, int decimals, struct money *out) MUST_CHECK;
 /* Tax inside an amount WITH tax: gross - round(gross / (1 + rate)), DECIMALS digits. */

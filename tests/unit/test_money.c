@@ -70,6 +70,9 @@ static enum err run_row(const struct str f[FIELDS], struct money *out, struct bu
         return mon_mul(amount_cell(f[1], f[2]), int_cell(f[3]), out);
     if (str_eq(f[0], STR("tax_on")))
         return mon_tax_on(amount_cell(f[1], f[2]), rate_cell(f[3]), (int)int_cell(f[4]), out);
+    if (str_eq(f[0], STR("share")))
+        return mon_share(amount_cell(f[1], f[2]), int_cell(f[3]), int_cell(f[4]),
+                         (int)int_cell(f[5]), out);
     if (str_eq(f[0], STR("tax_in")))
         return mon_tax_in(amount_cell(f[1], f[2]), rate_cell(f[3]), (int)int_cell(f[4]), out);
     if (str_eq(f[0], STR("minor"))) {
