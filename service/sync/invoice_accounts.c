@@ -95,12 +95,10 @@ struct str inv_code_exempt(struct inv_work *w, enum inv_doc doc, const char *wha
 }
 
 /* By title, rate, country, default: the first that is mapped. */
-static struct str code_tax(struct inv_work *w, enum inv_doc doc, const struct ord_line *line,
-                           struct rate r)
+static struct str code_tax(struct inv_work *w, enum inv_doc doc, struct str titles, struct rate r)
 {
     const struct inv_settings *s = w->s;
     struct mon_text rate = mon_rate_text(r);
-    struct str titles = joined_titles(line, w->arena);
     struct str type = inv_find(&s->tax_by_title, titles, false);
 
     if (type.n == 0)
@@ -179,10 +177,12 @@ void inv_code_line(struct inv_work *w, enum inv_doc doc, const struct ord_line *
     struct str title = inv_line_title(line);
 
     *out = (struct inv_coding){.account = code_account(w, doc, line)};
-    if (is_taxed(line, &out->rate))
-        out->tax_type = code_tax(w, doc, line, out->rate);
-    else
+    if (is_taxed(line, &out->rate)) {
+        out->titles = joined_titles(line, w->arena);
+        out->tax_type = code_tax(w, doc, out->titles, out->rate);
+    } else {
         out->tax_type = inv_code_exempt(w, doc, arena_printf(w->arena, "\"%.*s\"", STR_FMT(title)));
+    }
 }
 
 void inv_code_largest(struct inv_work *w, enum inv_doc doc, struct inv_coding *out)

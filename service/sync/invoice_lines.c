@@ -1,8 +1,8 @@
 /*
- * DESIGN: an order's line becomes a draft (what the shop says), gets its account and tax type, then
- * Xero's arithmetic is done on it: amount = round(quantity x unit - discount), tax of that amount
- * by the line's own rate. Where the shop's tax is another, TaxAmount is sent. Then the sums have to
- * meet the order's total; a few minor units go into a rounding line, more is a problem.
+ * DESIGN: a draft (what the shop says of a line) gets its account and tax type, then Xero's
+ * arithmetic is done on it: amount = round(quantity x unit - discount), tax of that amount by the
+ * line's own rate. Where the shop's tax is another, TaxAmount is sent. Then the sums have to meet
+ * the total; a few minor units go into a rounding line, more is a problem.
  */
 #include "service/sync/invoice.h"
 
@@ -15,27 +15,13 @@
             return failed_;                                                                        \
     } while (0)
 
-/* A line of the order with what the shop says of it. */
-struct draft {
-    const struct ord_line *from; /* NULL: the order's tips as one amount */
-    struct inv_line line;
-    struct rate rate;      /* sum of its taxes' rates; 0 when untaxed */
-    struct money shop_tax; /* of the whole line, at Xero's decimals */
-};
-
-/* The terms of the order's total, for the sentence that says they do not add up. */
-struct terms {
-    struct money goods, discounts, shipping, tips, tax;
-};
-
+/* The lines of one share. */
 struct lines {
     struct inv_work *w;
-    struct inv_lines *sum;
-    struct draft *drafts;
-    size_t draft_count;
+    enum inv_share share;
+    struct inv_drafts drafts;
     struct inv_line *out;
     size_t out_count;
-    struct terms terms;
 };
 
 static enum err add_to(struct money *sum, struct money m)
@@ -46,76 +32,6 @@ static enum err add_to(struct money *sum, struct money m)
 static struct money zero(const struct lines *l)
 {
     return mon_zero(l->w->o->currency);
-}
-
-/* ---- drafts ---- */
-
-/* What the shop says of one line; the terms of the total are counted at full precision. */
-static enum err draft_line(struct lines *l, const struct ord_line *from, struct draft *d)
-{
-    struct terms *t = &l->terms;
-    struct money gross, tax = zero(l);
-
-    *d = (struct draft){.from = from};
-    d->line.key = from->id;
-    d->line.description = inv_line_title(from);
-    d->line.quantity = from->quantity;
-    d->line.unit = from->price;
-    RETURN_IF(mon_round(from->discount, INV_DECIMALS, &d->line.discount));
-    for (size_t i = 0; i < from->tax_count; i++) {
-        const struct ord_tax *one = &from->taxes[i];
-
-        if (one->amount.units != 0)
-            d->rate.units += one->rate.units;
-        RETURN_IF(add_to(&tax, one->amount));
-    }
-    RETURN_IF(mon_round(tax, INV_DECIMALS, &d->shop_tax));
-    if (d->shop_tax.units == 0)
-        d->rate.units = 0;
-
-    RETURN_IF(mon_mul(from->price, from->quantity, &gross));
-    RETURN_IF(add_to(&t->tax, tax));
-    RETURN_IF(add_to(&t->discounts, from->discount));
-    return add_to(from->kind == ORD_SHIPPING ? &t->shipping
-                  : from->kind == ORD_TIP    ? &t->tips
-                                             : &t->goods,
-                  gross);
-}
-
-/* Tips are told twice, as lines and as one amount. The lines are used where they come to that
- * amount, else the amount alone: it is the one that the total is made of. */
-static enum err draft_all(struct lines *l)
-{
-    const struct order *o = l->w->o;
-    struct money tips = zero(l), tip = {0};
-    bool tip_lines;
-
-    l->drafts = arena_array(l->w->arena, o->line_count + 1, sizeof *l->drafts);
-    for (size_t i = 0; i < o->line_count; i++) {
-        if (o->lines[i].kind != ORD_TIP)
-            continue;
-        RETURN_IF(mon_mul(o->lines[i].price, o->lines[i].quantity, &tip));
-        RETURN_IF(add_to(&tips, tip));
-        RETURN_IF(mon_sub(tips, o->lines[i].discount, &tips));
-    }
-    tip_lines = tips.units == o->tip.units;
-    for (size_t i = 0; i < o->line_count; i++) {
-        if (o->lines[i].quantity == 0 || (o->lines[i].kind == ORD_TIP && !tip_lines))
-            continue;
-        RETURN_IF(draft_line(l, &o->lines[i], &l->drafts[l->draft_count++]));
-    }
-    if (!tip_lines && o->tip.units != 0) {
-        l->drafts[l->draft_count++] = (struct draft){
-            .line = {.key = STR("tip"),
-                     .description = STR("Tip"),
-                     .quantity = 1,
-                     .unit = o->tip,
-                     .discount = zero(l)},
-            .shop_tax = zero(l),
-        };
-        RETURN_IF(add_to(&l->terms.tips, o->tip));
-    }
-    return ERR_OK;
 }
 
 /* ---- Xero's arithmetic ---- */
@@ -156,73 +72,119 @@ enum err inv_finish_line(struct inv_work *w, enum inv_doc doc, struct inv_line *
     return ERR_OK;
 }
 
-/* Puts a mapped line, whose tax has to be WANTED, behind the others. */
-static enum err put_line(struct lines *l, struct inv_line line, struct rate r, struct money wanted)
+/* Takes OFF from the line's amount: from its unit price where that has the decimals for it, else
+ * beside its discount. */
+static enum err take_off(struct inv_line *line, struct money off)
 {
-    RETURN_IF(inv_finish_line(l->w, INV_DOC_INVOICE, &line, r, wanted));
+    if (off.units % line->quantity == 0) {
+        off.units /= line->quantity;
+        return mon_sub(line->unit, off, &line->unit);
+    }
+    RETURN_IF(mon_round(off, INV_DECIMALS, &off));
+    return add_to(&line->discount, off);
+}
+
+/* Puts a mapped line, whose tax has to be WANTED, behind the others. */
+static enum err put_line(struct lines *l, const struct inv_draft *d, struct inv_line line,
+                         struct money wanted)
+{
+    RETURN_IF(take_off(&line, d->off));
+    RETURN_IF(inv_finish_line(l->w, INV_DOC_INVOICE, &line, d->coding.rate, wanted));
     l->out[l->out_count++] = line;
     return ERR_OK;
 }
 
+/* Puts a line of one exempt AMOUNT behind the others, unless that is nothing. SETTING names the
+ * mapping of its account. */
+static void put_amount(struct lines *l, const char *key, const char *description,
+                       struct money amount, struct str account, const char *setting)
+{
+    if (amount.units == 0)
+        return;
+    if (account.n == 0)
+        inv_fail(l->w, INV_DOC_INVOICE, "account-invalid",
+                 "No account is mapped for the line \"%s\" of %s %s (mappings.accounts.%s).",
+                 description, mon_text(amount).z, l->w->o->currency, setting);
+    l->out[l->out_count++] = (struct inv_line){
+        .key = str_of(key),
+        .description = str_of(description),
+        .quantity = 1,
+        .unit = amount,
+        .discount = zero(l),
+        .account = account,
+        .tax_type = inv_code_exempt(l->w, INV_DOC_INVOICE,
+                                    arena_printf(l->w->arena, "\"%s\"", description)),
+        .amount = amount,
+        .tax = zero(l),
+    };
+}
+
 /* ---- discounts as lines of their own ---- */
 
-/* The discounts of one tax type and rate: one negative line, whose tax is always Xero's own. */
+/* The discounts under one tax: one negative line, whose tax is always Xero's own. What the shop
+ * calls the tax makes it, and its key, so that a mapping that changes does not. */
 struct group {
     struct inv_line line;
-    struct rate rate;
+    const struct inv_coding *coding;
 };
 
-static struct group *group_of(const struct lines *l, const struct draft *d, struct group *groups,
-                              size_t *count)
+static struct group *group_of(const struct lines *l, const struct inv_draft *d,
+                              struct group *groups, size_t *count)
 {
+    const struct inv_coding *c = &d->coding;
+    struct str key;
+
     for (size_t i = 0; i < *count; i++)
-        if (str_eq(groups[i].line.tax_type, d->line.tax_type) &&
-            groups[i].rate.units == d->rate.units)
+        if (str_eq(groups[i].coding->titles, c->titles) &&
+            groups[i].coding->rate.units == c->rate.units)
             return &groups[i];
+    key = c->titles.n == 0 ? STR("discount:exempt")
+                           : str_of(arena_printf(l->w->arena, "discount:%s %.*s",
+                                                 mon_rate_text(c->rate).z, STR_FMT(c->titles)));
     groups[*count] = (struct group){
-        .line = {.key = str_of(arena_printf(l->w->arena, "discount:%.*s:%s",
-                                            STR_FMT(d->line.tax_type), mon_rate_text(d->rate).z)),
+        .line = {.key = key,
                  .description = STR("Discount"),
                  .quantity = 1,
                  .unit = zero(l),
                  .discount = zero(l),
                  .account = l->w->s->account_discounts,
-                 .tax_type = d->line.tax_type,
+                 .tax_type = c->tax_type,
                  .amount = zero(l),
                  .tax = zero(l)},
-        .rate = d->rate,
+        .coding = c,
     };
     return &groups[(*count)++];
 }
 
 /* Moves a line's discount into its group. What that adds to the tax of the group's line (a negative
  * amount), the line itself has to carry on top of the shop's tax. */
-static enum err finish_undiscounted(struct lines *l, const struct draft *d, struct group *g)
+static enum err put_undiscounted(struct lines *l, const struct inv_draft *d, struct group *g)
 {
     struct inv_line line = d->line;
     struct money before = g->line.tax, added, wanted;
 
     RETURN_IF(mon_sub(g->line.unit, line.discount, &g->line.unit));
     RETURN_IF(inv_line_amount(&g->line, &g->line.amount));
-    RETURN_IF(inv_line_tax(l->w, g->line.amount, g->rate, &g->line.tax));
+    RETURN_IF(inv_line_tax(l->w, g->line.amount, g->coding->rate, &g->line.tax));
     RETURN_IF(mon_sub(g->line.tax, before, &added));
-    RETURN_IF(mon_sub(d->shop_tax, added, &wanted));
+    RETURN_IF(mon_sub(d->tax, added, &wanted));
     line.discount = zero(l);
-    return put_line(l, line, d->rate, wanted);
+    return put_line(l, d, line, wanted);
 }
 
-static enum err finish_with_discount_lines(struct lines *l)
+static enum err put_with_discount_lines(struct lines *l)
 {
-    struct group *groups = arena_array(l->w->arena, l->draft_count + 1, sizeof *groups);
+    const struct inv_drafts *drafts = &l->drafts;
+    struct group *groups = arena_array(l->w->arena, drafts->count + 1, sizeof *groups);
     size_t count = 0;
 
-    for (size_t i = 0; i < l->draft_count; i++) {
-        const struct draft *d = &l->drafts[i];
+    for (size_t i = 0; i < drafts->count; i++) {
+        const struct inv_draft *d = &drafts->rows[i];
 
         if (d->line.discount.units == 0)
-            RETURN_IF(put_line(l, d->line, d->rate, d->shop_tax));
+            RETURN_IF(put_line(l, d, d->line, d->tax));
         else
-            RETURN_IF(finish_undiscounted(l, d, group_of(l, d, groups, &count)));
+            RETURN_IF(put_undiscounted(l, d, group_of(l, d, groups, &count)));
     }
     if (count > 0 && l->w->s->account_discounts.n == 0)
         inv_fail(l->w, INV_DOC_INVOICE, "account-invalid",
@@ -249,114 +211,119 @@ static struct money tolerance(const struct lines *l)
     return m;
 }
 
+/* ", duties 3.00": a term that most orders do not have. */
+static const char *term(struct lines *l, const char *name, struct money m)
+{
+    return m.units == 0 ? "" : arena_printf(l->w->arena, ", %s %s", name, mon_text(m).z);
+}
+
 static void fail_total(struct lines *l, struct money sum, struct money total)
 {
-    const struct terms *t = &l->terms;
+    const struct inv_terms *t = &l->drafts.terms;
+    const struct order *o = l->w->o;
+    const char *gone = "", *channel = "";
 
+    if (l->share != INV_SOLD && t->removed.units != 0)
+        gone = arena_printf(l->w->arena, " (%s less %s that edits removed)", mon_text(o->total).z,
+                            mon_text(t->removed).z);
+    if (t->channel.units != 0)
+        channel = arena_printf(l->w->arena, ", tax that a marketplace collects %s%s",
+                               mon_text(t->channel).z,
+                               l->w->s->marketplace_tax_clearing ? "" : " (left out)");
     inv_fail(l->w, INV_DOC_INVOICE, "total-does-not-reconcile",
-             "The order's total is %s %s, but its parts come to %s: lines %s, discounts "
-             "-%s, shipping %s, tips %s, tax %s%s.",
-             mon_text(total).z, l->w->o->currency, mon_text(sum).z, mon_text(t->goods).z,
+             "The order's total is %s %s%s, but its parts come to %s: lines %s, discounts "
+             "-%s, shipping %s, tips %s%s%s%s, tax %s%s%s.",
+             mon_text(total).z, o->currency, gone, mon_text(sum).z, mon_text(t->goods).z,
              mon_text(t->discounts).z, mon_text(t->shipping).z, mon_text(t->tips).z,
-             mon_text(t->tax).z, l->w->o->taxes_included ? " (included)" : "");
+             term(l, "duties", t->duties), term(l, "fees", t->fees),
+             term(l, "cash rounding", t->cash), mon_text(t->tax).z,
+             o->taxes_included ? " (included)" : "", channel);
 }
 
-static void add_rounding_line(struct lines *l, struct money rest)
-{
-    const struct inv_settings *s = l->w->s;
-
-    if (s->account_rounding.n == 0)
-        inv_fail(l->w, INV_DOC_INVOICE, "account-invalid",
-                 "The lines differ from the order's total by %s %s, and no account is "
-                 "mapped for rounding (mappings.accounts.rounding).",
-                 mon_text(rest).z, l->w->o->currency);
-    l->out[l->out_count++] = (struct inv_line){
-        .key = STR("rounding"),
-        .description = STR("Rounding"),
-        .quantity = 1,
-        .unit = rest,
-        .discount = zero(l),
-        .account = s->account_rounding,
-        .tax_type = inv_code_exempt(l->w, INV_DOC_INVOICE, "the rounding line"),
-        .amount = rest,
-        .tax = zero(l),
-    };
-}
-
-static enum err check_sums(struct lines *l)
+static enum err check_sums(struct lines *l, struct inv_lines *out)
 {
     const struct order *o = l->w->o;
-    struct money sum = zero(l), tax = zero(l), total, shop_tax, rest, tax_rest;
-    struct money limit = tolerance(l);
+    const struct inv_drafts *d = &l->drafts;
+    struct money sum = zero(l), tax = zero(l), shop_tax, rest, tax_rest, limit = tolerance(l);
 
     for (size_t i = 0; i < l->out_count; i++) {
         RETURN_IF(add_to(&sum, l->out[i].amount));
         RETURN_IF(add_to(&tax, l->out[i].tax));
     }
-    if (!l->w->o->taxes_included)
+    if (!o->taxes_included)
         RETURN_IF(add_to(&sum, tax));
-    RETURN_IF(mon_round(o->total, INV_DECIMALS, &total));
-    RETURN_IF(mon_round(o->total_tax, INV_DECIMALS, &shop_tax));
-    RETURN_IF(mon_sub(total, sum, &rest));
+    RETURN_IF(mon_round(d->total, INV_DECIMALS, &out->total));
+    RETURN_IF(mon_round(d->total_tax, INV_DECIMALS, &shop_tax));
+    RETURN_IF(mon_sub(out->total, sum, &rest));
     RETURN_IF(mon_sub(shop_tax, tax, &tax_rest));
-    l->sum->total = total;
-    l->sum->total_tax = tax;
+    out->total_tax = tax;
     if (mon_cmp(mon_abs(tax_rest), limit) > 0)
         inv_fail(l->w, INV_DOC_INVOICE, "tax-does-not-reconcile",
                  "The order's tax is %s %s, but the tax of its lines comes to %s in Xero.",
-                 mon_text(o->total_tax).z, o->currency, mon_text(tax).z);
-    if (total.units < 0)
+                 mon_text(d->total_tax).z, o->currency, mon_text(tax).z);
+    if (out->total.units < 0)
         inv_fail(l->w, INV_DOC_INVOICE, "total-negative",
                  "The order's total is %s %s, and an invoice's cannot be negative.",
-                 mon_text(total).z, o->currency);
+                 mon_text(out->total).z, o->currency);
     if (mon_cmp(mon_abs(rest), limit) > 0)
-        fail_total(l, sum, o->total);
-    else if (rest.units != 0)
-        add_rounding_line(l, rest);
+        fail_total(l, sum, d->total);
+    else
+        put_amount(l, "rounding", "Rounding", rest, l->w->s->account_rounding, "rounding");
     return ERR_OK;
 }
 
-/* Account and tax type of a draft. */
-static void code_draft(struct lines *l, struct draft *d)
-{
-    static const struct ord_line tip = {.kind = ORD_TIP, .title = STR_INIT("Tip")};
-    struct inv_coding coding;
+/* ---- the whole ---- */
 
-    inv_code_line(l->w, INV_DOC_INVOICE, d->from ? d->from : &tip, &coding);
-    d->line.account = coding.account;
-    d->line.tax_type = coding.tax_type;
+static enum err put_lines(struct lines *l)
+{
+    const struct inv_settings *s = l->w->s;
+    const struct inv_terms *t = &l->drafts.terms;
+
+    for (size_t i = 0; i < l->drafts.count; i++) {
+        struct inv_draft *d = &l->drafts.rows[i];
+
+        inv_code_line(l->w, INV_DOC_INVOICE, d->from, &d->coding);
+        d->line.account = d->coding.account;
+        d->line.tax_type = d->coding.tax_type;
+        if (!s->discount_lines)
+            RETURN_IF(put_line(l, d, d->line, d->tax));
+    }
+    if (s->discount_lines)
+        RETURN_IF(put_with_discount_lines(l));
+    if (s->marketplace_tax_clearing) {
+        struct money channel;
+
+        RETURN_IF(mon_round(t->channel, INV_DECIMALS, &channel));
+        put_amount(l, "marketplace-tax", "Tax collected by the marketplace", channel,
+                   s->account_marketplace_tax, "marketplace_tax");
+    }
+    put_amount(l, "cash-rounding", "Cash rounding", t->cash, s->account_rounding, "rounding");
+    return ERR_OK;
 }
 
-bool inv_all_shipped(const struct order *o)
-{
-    for (size_t i = 0; i < o->line_count; i++)
-        if (o->lines[i].ships && o->lines[i].shipped < o->lines[i].quantity - o->lines[i].removed)
-            return false;
-    return true;
-}
-
+/* Of shipments the whole is looked at first: an order that does not add up is not begun with. */
 enum err inv_make_lines(struct inv_work *w, enum inv_share share, struct inv_lines *out)
 {
-    struct lines l = {.w = w, .sum = out};
+    struct lines l = {.w = w, .share = share};
+    size_t problems = w->problem_count;
 
-    (void)share; /* what was removed by edits is refused as yet */
-    *out = (struct inv_lines){.count = 0};
-
-    l.terms = (struct terms){zero(&l), zero(&l), zero(&l), zero(&l), zero(&l)};
-    RETURN_IF(draft_all(&l));
-    /* Room for a discount line beside each line, and the rounding line. */
-    l.out = arena_array(w->arena, 2 * l.draft_count + 1, sizeof *l.out);
-    for (size_t i = 0; i < l.draft_count; i++) {
-        code_draft(&l, &l.drafts[i]);
-        if (!w->s->discount_lines)
-            RETURN_IF(put_line(&l, l.drafts[i].line, l.drafts[i].rate, l.drafts[i].shop_tax));
+    *out = (struct inv_lines){.total = zero(&l), .total_tax = zero(&l)};
+    if (share == INV_SHIPPED) {
+        RETURN_IF(inv_make_lines(w, INV_LEFT, out));
+        if (w->problem_count > problems || inv_all_shipped(w->o))
+            return ERR_OK;
     }
-    if (w->s->discount_lines)
-        RETURN_IF(finish_with_discount_lines(&l));
-    if (l.out_count == 0)
-        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind", "This order has no lines to invoice.");
-    else
-        RETURN_IF(check_sums(&l));
+    RETURN_IF(inv_draft_lines(w, share, &l.drafts));
+    /* Room for a discount line beside each line, the marketplace's tax and both roundings. */
+    l.out = arena_array(w->arena, 2 * l.drafts.count + 3, sizeof *l.out);
+    if (l.drafts.count == 0) {
+        if (share == INV_SOLD && mon_cmp(mon_abs(l.drafts.total), tolerance(&l)) > 0)
+            fail_total(&l, zero(&l), l.drafts.total);
+        *out = (struct inv_lines){.total = zero(&l), .total_tax = zero(&l)};
+        return ERR_OK;
+    }
+    RETURN_IF(put_lines(&l));
+    RETURN_IF(check_sums(&l, out));
     out->rows = l.out;
     out->count = l.out_count;
     return ERR_OK;

@@ -18,6 +18,7 @@ struct inv_work {
     struct errinfo *info;
     struct inv_problem *problems; /* grows by doubling */
     size_t problem_count, problem_room;
+    const struct str *keys; /* of the order's lines, once they were asked for */
 };
 
 /* Records a problem of document DOC. CATALOGUE is a row's id; the text is a full sentence. The same
@@ -45,6 +46,7 @@ void inv_set_date(struct inv_work *w, const char day[11], struct inv_document *d
  * to charge; 0 where it is exempt. */
 struct inv_coding {
     struct str account, tax_type;
+    struct str titles; /* of the taxes, sorted and joined by " + "; "" where it is exempt */
     struct rate rate;
 };
 
@@ -62,6 +64,47 @@ struct str inv_code_exempt(struct inv_work *w, enum inv_doc doc, const char *wha
  * exempt if no line is taxed. */
 void inv_code_largest(struct inv_work *w, enum inv_doc doc, struct inv_coding *out);
 
+/* ---- invoice_draft.c ---- */
+
+/* How much of an order. */
+enum inv_share {
+    INV_SOLD,   /* all that was ever sold */
+    INV_LEFT,   /* less what edits removed */
+    INV_SHIPPED /* of that, what has shipped; with shipping, tips, duties, fees once anything has */
+};
+
+/* Nothing is left that has to be shipped and has not been: INV_SHIPPED is then INV_LEFT. */
+bool inv_all_shipped(const struct order *o);
+/* The key that a line of w->o has in every document: its id, or one made of its place. */
+struct str inv_line_key(struct inv_work *w, const struct ord_line *line);
+
+/* A line of a share, with what the shop says of it. */
+struct inv_draft {
+    const struct ord_line *from;
+    struct inv_line line;     /* not mapped, nothing computed yet */
+    struct money off;         /* to be taken off its amount, and no discount */
+    struct money tax;         /* what the shop charges, at Xero's decimals */
+    struct inv_coding coding; /* once it is mapped */
+};
+
+/* What a total is made of, at full precision; REMOVED and CHANNEL (what a marketplace remits) with
+ * their tax. */
+struct inv_terms {
+    struct money goods, discounts, shipping, tips, duties, fees, tax, channel, removed, cash;
+};
+
+/* The drafts of a share, and what they have to come to in Xero. */
+struct inv_drafts {
+    struct inv_draft *rows;
+    size_t count; /* 0: nothing of this share is there */
+    struct inv_terms terms;
+    struct money total, total_tax;
+};
+
+/* What the shop says of SHARE; errors as inv_make_lines. */
+enum err inv_draft_lines(struct inv_work *w, enum inv_share share,
+                         struct inv_drafts *out) MUST_CHECK;
+
 /* ---- invoice_lines.c ---- */
 
 /* quantity x unit - discount, as Xero rounds it. */
@@ -76,13 +119,6 @@ enum err inv_line_tax(const struct inv_work *w, struct money amount, struct rate
 enum err inv_finish_line(struct inv_work *w, enum inv_doc doc, struct inv_line *line, struct rate r,
                          struct money wanted) MUST_CHECK;
 
-/* How much of an order. */
-enum inv_share {
-    INV_SOLD,   /* all that was ever sold */
-    INV_LEFT,   /* less what edits removed */
-    INV_SHIPPED /* of that, what has shipped; with shipping, tips, duties, fees once anything has */
-};
-
 /* Lines as Xero would hold them, and what they come to. */
 struct inv_lines {
     const struct inv_line *rows;
@@ -94,8 +130,6 @@ struct inv_lines {
  * coming right is recorded as a problem. ERR_OVERFLOW and ERR_CURRENCY for amounts that cannot be
  * added. */
 enum err inv_make_lines(struct inv_work *w, enum inv_share share, struct inv_lines *out) MUST_CHECK;
-/* Nothing is left that has to be shipped and has not been: INV_SHIPPED is then INV_LEFT. */
-bool inv_all_shipped(const struct order *o);
 
 /* ---- invoice_pay.c ---- */
 

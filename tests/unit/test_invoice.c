@@ -331,7 +331,7 @@ static void cents_that_are_missing_become_a_rounding_line(void **state)
     build(c);
     expect_amount(c->w.docs[0].lines[c->w.docs[0].line_count - 1].amount, "-0.04");
     c->s.account_rounding = STR("");
-    build_and_expect(c, "account-invalid", "differ from the order's total by -0.04 EUR");
+    build_and_expect(c, "account-invalid", "\"Rounding\" of -0.04 EUR");
     c->s.account_rounding = STR("860");
     c->o.total = eur("30.06");
     build_and_expect(c, "total-does-not-reconcile",
