@@ -51,47 +51,6 @@ struct str inv_find(const struct inv_map *map, struct str key, bool nocase)
     return (struct str){NULL, 0};
 }
 
-/* ---- kinds of orders that are not supported yet ---- */
-
-static void refuse_kinds(struct inv_work *w)
-{
-    const struct order *o = w->o;
-    bool removed = false, channel = false, duty = o->duties.units != 0, fee = o->fees.units != 0;
-
-    for (size_t i = 0; i < o->line_count; i++) {
-        const struct ord_line *line = &o->lines[i];
-
-        removed = removed || line->removed != 0;
-        duty = duty || line->kind == ORD_DUTY;
-        fee = fee || line->kind == ORD_FEE;
-        for (size_t j = 0; j < line->tax_count; j++)
-            channel = channel || (line->taxes[j].channel_liable && line->taxes[j].amount.units);
-        if (line->quantity < 0)
-            inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
-                     "This order contains a line with a negative quantity, which is not "
-                     "supported.");
-    }
-    if (removed)
-        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
-                 "Lines were removed from this order by an edit. Edited orders are not "
-                 "supported yet.");
-    if (channel)
-        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
-                 "A marketplace collects tax of this order. Tax that a marketplace remits "
-                 "is not supported yet.");
-    if (duty)
-        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
-                 "This order contains duties. Duties are not supported yet.");
-    if (fee)
-        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
-                 "This order contains additional fees. Additional fees are not supported "
-                 "yet.");
-    if (o->cash_rounding.units != 0)
-        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
-                 "This order was paid in cash with rounding. Cash rounding is not "
-                 "supported yet.");
-}
-
 static void refuse_refunds(struct inv_work *w)
 {
     for (size_t i = 0; i < w->o->refund_count; i++) {
@@ -117,8 +76,7 @@ static enum err make_invoice(struct inv_work *w, const char *order_link, struct 
     enum err e;
 
     inv_make_head(w, order_link, inv);
-    refuse_kinds(w);
-    e = inv_make_lines(w, INV_SOLD, &lines);
+    e = inv_make_lines(w, w->s->quantities_fulfilled ? INV_SHIPPED : INV_LEFT, &lines);
     inv->lines = lines.rows;
     inv->line_count = lines.count;
     inv->total = lines.total;
@@ -230,6 +188,10 @@ enum err inv_build(const struct order *o, const struct inv_settings *s,
     e = make_invoice(&w, order_link, sale);
     if (e != ERR_OK)
         goto out;
+    if (!doc && sale->line_count == 0 && w.problem_count == 0) {
+        out->nothing = true;
+        goto out;
+    }
     out->docs = sale;
     out->doc_count = 1;
     if (doc)

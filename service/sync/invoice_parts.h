@@ -1,6 +1,6 @@
 /*
  * invoice_parts: what the files of the invoice module share: the work on one order and its steps.
- * Nobody else includes it. Pure; the work belongs to one thread.
+ * Nobody else includes it but tests. Pure; the work belongs to one thread.
  */
 #pragma once
 

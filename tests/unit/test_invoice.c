@@ -387,31 +387,6 @@ static void discounts_can_stand_on_lines_of_their_own(void **state)
     assert_false(lines[2].send_tax);
 }
 
-static void kinds_of_orders_that_cannot_be_done_are_named(void **state)
-{
-    struct scene *c = *state;
-
-    c->lines[0].removed = 1;
-    build_and_expect(c, "unsupported-kind", "removed from this order by an edit");
-    c->lines[0].removed = 0;
-    c->taxes[0][0].channel_liable = true;
-    build_and_expect(c, "unsupported-kind", "marketplace collects tax");
-    c->taxes[0][0].channel_liable = false;
-    c->o.cash_rounding = eur("0.02");
-    build_and_expect(c, "unsupported-kind", "Cash rounding");
-    c->o.cash_rounding = eur("0");
-    c->o.duties = eur("3.00");
-    c->o.total = eur("33.00");
-    build(c);
-    assert_int_equal(c->w.problem_count, 2);
-    expect_text(c->w.problems[0].text, "This order contains duties. Duties are not supported yet.");
-    c->o.duties = eur("0");
-    c->o.fees = eur("3.00");
-    build(c);
-    expect_text(c->w.problems[0].text,
-                "This order contains additional fees. Additional fees are not supported yet.");
-}
-
 static void tips_count_once_and_gift_cards_need_an_account(void **state)
 {
     struct scene *c = *state;
@@ -844,7 +819,6 @@ int main(void)
         SCENE_TEST(tax_held_by_the_first_line_is_sent_as_it_is),
         SCENE_TEST(cents_that_are_missing_become_a_rounding_line),
         SCENE_TEST(discounts_can_stand_on_lines_of_their_own),
-        SCENE_TEST(kinds_of_orders_that_cannot_be_done_are_named),
         SCENE_TEST(tips_count_once_and_gift_cards_need_an_account),
         SCENE_TEST(numbers_references_and_links_are_what_xero_takes),
         SCENE_TEST(dates_follow_the_setting_and_the_terms),
