@@ -230,14 +230,14 @@ static enum err sum_tips(struct reader *r, const struct js_value *root, struct m
         if (e == ERR_OK)
             e = shp_add_up(r, part, shop_tips);
     }
-    return e;
+    return e == ERR_OK ? ERR_OK : err_prefix(r->info, e, "tips");
 }
 
 /* The total of tips has no money of the buyer's; where tips are lines, those say it. */
 static enum err read_tip(struct reader *r, const struct js_value *root)
 {
     struct order *o = r->o;
-    struct money shop_tip, tips, shop_tips;
+    struct money shop_tip = {0}, tips = {0}, shop_tips = {0};
     enum err e;
 
     if (!shp_in_presentment(o) || !js_is_null(js_get(root, "total_tip_received_set")))

@@ -218,7 +218,7 @@ static enum err read_duties(struct reader *r, const struct js_value *items, size
 {
     struct order *o = r->o;
     size_t first = o->line_count;
-    struct money sum;
+    struct money sum = {0};
     enum err e = ERR_OK;
 
     if (o->duties_included) /* they are in the prices of the products */
@@ -260,7 +260,7 @@ static enum err read_fees(struct reader *r, const struct js_value *root, size_t 
     const struct js_value *fees = js_get(root, "additional_fees");
     struct order *o = r->o;
     size_t first = o->line_count;
-    struct money sum;
+    struct money sum = {0};
     enum err e = ERR_OK;
 
     for (size_t i = 0; i < n && e == ERR_OK; i++)

@@ -161,7 +161,7 @@ static enum err read_shipping_back(struct reader *r, const struct js_value *v,
                                    struct ord_adjustment *adjustment)
 {
     struct str id = shp_read_part_id(r, v, "shipping_line_id");
-    struct money amount, tax;
+    struct money amount = {0}, tax = {0};
     enum err e = shp_read_refunded(r, v, "subtotal_amount", &amount);
 
     if (e == ERR_OK)
@@ -226,7 +226,7 @@ static enum err add_back(struct reader *r, const struct js_value *v, struct mone
                          struct money *tax)
 {
     const struct js_value *taxes = js_get(v, "tax_lines");
-    struct money part;
+    struct money part = {0};
     size_t n;
     enum err e = shp_count(r, v, "tax_lines", &n);
 

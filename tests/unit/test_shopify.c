@@ -366,7 +366,8 @@ static void what_an_invoice_needs_is_named_where_it_is_missing(void **state)
 
 static void more_lines_than_the_limit_are_refused(void **state)
 {
-    static const char *const arrays[] = {"line_items", "shipping_lines", "refunds"};
+    static const char *const arrays[] = {"line_items", "shipping_lines", "refunds",
+                                         "additional_fees", "fulfillments"};
     struct buf text = BUF_CAP(LIM_JSON_BYTES);
     struct sample s;
 
@@ -384,6 +385,19 @@ static void more_lines_than_the_limit_are_refused(void **state)
         assert_true(str_starts(str_of(s.info.text), str_of(arrays[k])));
         close_sample(&s);
     }
+    /* All arrays together, and so whatever takes memory. */
+    buf_reset(&text);
+    buf_addz(&text, "{" HEAD "'line_items':[");
+    for (int i = 0; i <= LIM_ORDER_ELEMENTS / LIM_ORDER_LINES; i++) {
+        buf_printf(&text, "%s{'price':'0','quantity':1,'tax_lines':[0", i ? "," : "");
+        for (int k = 1; k < LIM_ORDER_LINES; k++)
+            buf_addz(&text, ",0");
+        buf_addz(&text, "]}");
+    }
+    buf_addz(&text, "]}");
+    assert_int_equal(read_text(&s, buf_z(&text)), ERR_TOO_BIG);
+    assert_true(str_starts(str_of(s.info.text), STR("line_items[19]: tax_lines: ")));
+    close_sample(&s);
     /* Lines of refunds count together, however few each has. */
     buf_reset(&text);
     buf_addz(&text, "{" HEAD ONE_LINE ",'refunds':[{}");
