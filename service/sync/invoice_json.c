@@ -24,7 +24,23 @@ static void write_ref(struct js_out *w, const char *key, const char *id, struct 
     jw_end_object(w);
 }
 
-static void write_line(struct js_out *w, const struct inv_line *line)
+static void write_tracking(struct js_out *w, const struct inv_document *doc)
+{
+    if (doc->tracking_count == 0)
+        return;
+    jw_key(w, "Tracking");
+    jw_begin_array(w);
+    for (size_t i = 0; i < doc->tracking_count; i++) {
+        jw_begin_object(w);
+        jw_kstr(w, "Name", doc->tracking[i].category);
+        jw_kstr(w, "Option", doc->tracking[i].option);
+        jw_end_object(w);
+    }
+    jw_end_array(w);
+}
+
+static void write_line(struct js_out *w, const struct inv_document *doc,
+                       const struct inv_line *line)
 {
     jw_begin_object(w);
     write_optional(w, "LineItemID", line->item_id);
@@ -38,6 +54,7 @@ static void write_line(struct js_out *w, const struct inv_line *line)
     jw_kstr(w, "TaxType", line->tax_type);
     if (line->send_tax)
         write_amount(w, "TaxAmount", line->tax);
+    write_tracking(w, doc);
     jw_end_object(w);
 }
 
@@ -69,7 +86,7 @@ void inv_write_document(struct js_out *w, const struct inv_document *doc, struct
     jw_key(w, "LineItems");
     jw_begin_array(w);
     for (size_t i = 0; i < doc->line_count; i++)
-        write_line(w, &doc->lines[i]);
+        write_line(w, doc, &doc->lines[i]);
     jw_end_array(w);
     jw_end_object(w);
 }

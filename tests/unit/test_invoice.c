@@ -215,6 +215,51 @@ static void the_json_is_what_xero_takes(void **state)
     buf_free(&b);
 }
 
+/* What the lines of the invoice look like in JSON. */
+static void expect_in_json(const struct scene *c, const char *part)
+{
+    struct buf b = BUF_CAP(1 << 16);
+    struct js_out w;
+
+    jw_init(&w, &b);
+    inv_write_document(&w, &c->w.docs[0], STR("c-1"));
+    if (!strstr(buf_z(&b), part))
+        fail_msg("%s does not say %s", buf_z(&b), part);
+    buf_free(&b);
+}
+
+static void tracking_is_fixed_or_behind_a_tags_prefix(void **state)
+{
+    struct scene *c = *state;
+    struct inv_tracking rows[2] = {
+        {.category = STR("Region"), .option = STR("North")},
+        {.category = STR("Channel"), .tag_prefix = STR("channel:")},
+    };
+
+    c->s.tracking = rows;
+    c->s.tracking_count = 2;
+    c->o.state.tags = STR("vip, channel:, channels, Channel: Market, channel:Web");
+    build(c);
+    assert_int_equal(c->w.docs[0].tracking_count, 2);
+    expect_in_json(c, "\"TaxType\":\"OUTPUT2\",\"Tracking\":[{\"Name\":\"Region\",\"Option\":"
+                      "\"North\"},{\"Name\":\"Channel\",\"Option\":\"Market\"}]}]}");
+    c->o.state.tags = STR("vip");
+    build(c); /* no such tag: left out */
+    assert_int_equal(c->w.docs[0].tracking_count, 1);
+    expect_in_json(c, "\"Tracking\":[{\"Name\":\"Region\",\"Option\":\"North\"}]}]}");
+}
+
+static void item_codes_and_the_theme_are_written(void **state)
+{
+    struct scene *c = *state;
+
+    c->s.item_codes = true;
+    c->s.branding_theme = STR("dabc7637-62c1-4941-8a6e-ee44fa5090e7");
+    build(c);
+    expect_in_json(c, "\"AccountCode\":\"200\",\"ItemCode\":\"MUG-1\",\"TaxType\":\"OUTPUT2\"}");
+    expect_in_json(c, "\"BrandingThemeID\":\"dabc7637-62c1-4941-8a6e-ee44fa5090e7\",\"LineItems\"");
+}
+
 static void accounts_go_from_special_to_general(void **state)
 {
     struct scene *c = *state;
@@ -479,6 +524,35 @@ static void dates_follow_the_setting_and_the_terms(void **state)
     c->o.created_at[0] = c->o.state.created_day[0] = '\0';
     c->o.due_day[0] = '\0';
     build_and_expect(c, "unusable-order", "no day");
+}
+
+static void a_locked_period_moves_the_date_and_says_the_true_one(void **state)
+{
+    struct scene *c = *state;
+
+    memcpy(c->known.open_from, "2026-10-01", 11);
+    build(c);
+    assert_string_equal(c->w.docs[0].date, "2026-09-01"); /* the policy: let it fail */
+    c->s.lock_next_open_day = true;
+    c->s.due_days = 14;
+    build(c);
+    assert_string_equal(c->w.docs[0].date, "2026-10-01");
+    assert_string_equal(c->w.docs[0].due_date, "2026-10-01");
+    expect_text(c->w.docs[0].reference, "#1050 (dated 2026-09-01)");
+    c->s.due_days = 60;
+    build(c);
+    assert_string_equal(c->w.docs[0].due_date, "2026-10-31"); /* of the true date */
+    c->s.reference = STR("");
+    build(c);
+    expect_text(c->w.docs[0].reference, "(dated 2026-09-01)");
+    c->s.reference = str_of(arena_printf(&c->arena, "%0255d", 7));
+    build(c);
+    assert_int_equal(c->w.docs[0].reference.n, 255);
+    assert_non_null(strstr(c->w.docs[0].reference.p, "0 (dated 2026-09-01)"));
+    memcpy(c->known.open_from, "2026-09-01", 11);
+    c->s.reference = STR("{name}");
+    build(c);
+    expect_text(c->w.docs[0].reference, "#1050");
 }
 
 /* ---- payments ---- */
@@ -819,6 +893,9 @@ int main(void)
         SCENE_TEST(tax_held_by_the_first_line_is_sent_as_it_is),
         SCENE_TEST(cents_that_are_missing_become_a_rounding_line),
         SCENE_TEST(discounts_can_stand_on_lines_of_their_own),
+        SCENE_TEST(tracking_is_fixed_or_behind_a_tags_prefix),
+        SCENE_TEST(item_codes_and_the_theme_are_written),
+        SCENE_TEST(a_locked_period_moves_the_date_and_says_the_true_one),
         SCENE_TEST(tips_count_once_and_gift_cards_need_an_account),
         SCENE_TEST(numbers_references_and_links_are_what_xero_takes),
         SCENE_TEST(dates_follow_the_setting_and_the_terms),
