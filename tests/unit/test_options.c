@@ -237,6 +237,58 @@ static void settings_reach_the_structs(void **state)
     run_free(&r);
 }
 
+static void the_documents_settings_reach_the_struct(void **state)
+{
+    struct run r;
+    const struct inv_settings *inv = &r.store.invoice;
+
+    (void)state;
+    run_read(&r,
+             "{\"settings\":{\"quantities\":\"fulfilled\",\"lock_date_policy\":\"next_open_day\","
+             "\"send_customer_code\":true,\"currency\":\"presentment\",\"item_codes\":true,"
+             "\"marketplace_tax\":\"clearing_account\",\"tracking\":["
+             "{\"category\":\"Region\",\"option\":\"North\"},"
+             "{\"category\":\"Channel\",\"tag_prefix\":\"channel:\"}]},"
+             "\"mappings\":{\"accounts\":{\"marketplace_tax\":\"840\"}}}",
+             SMALLEST);
+    assert_int_equal(r.result, ERR_OK);
+    assert_true(inv->quantities_fulfilled && inv->lock_next_open_day && inv->send_customer_code &&
+                inv->presentment_currency && inv->item_codes && inv->marketplace_tax_clearing);
+    assert_int_equal(inv->tracking_count, 2);
+    assert_true(str_eq(inv->tracking[0].option, STR("North")));
+    assert_true(str_eq(inv->tracking[1].category, STR("Channel")));
+    assert_true(str_eq(inv->tracking[1].tag_prefix, STR("channel:")));
+    run_free(&r);
+}
+
+static void payments_and_an_unapproved_status_are_not_asked_for_together(void **state)
+{
+    static const char draft[] =
+        "{\"settings\":{\"status\":\"DRAFT\"},\"mappings\":{\"accounts\":{\"default\":\"200\"},"
+        "\"taxes\":{\"exempt\":\"NONE\"}}}";
+    static const char paying[] =
+        "{\"settings\":{\"record_payments\":true},\"mappings\":{\"accounts\":{\"default\":\"200\"},"
+        "\"taxes\":{\"exempt\":\"NONE\"}}}";
+    struct run r;
+
+    (void)state;
+    run_read(&r, "{\"settings\":{\"status\":\"DRAFT\",\"record_payments\":true}}", SMALLEST);
+    assert_int_equal(r.result, ERR_RANGE);
+    assert_int_equal(r.errors.count, 2);
+    assert_true(str_eq(r.errors.rows[0].field, STR("settings.status")));
+    assert_true(str_eq(r.errors.rows[1].field, STR("settings.record_payments")));
+    run_free(&r);
+    /* What a change does not name gives way; its answer shows it. */
+    run_read(&r, "{\"settings\":{\"status\":\"DRAFT\"}}", paying);
+    assert_int_equal(r.result, ERR_OK);
+    assert_false(r.store.invoice.record_payments);
+    run_free(&r);
+    run_read(&r, "{\"settings\":{\"record_payments\":true}}", draft);
+    assert_int_equal(r.result, ERR_RANGE);
+    assert_int_equal(r.errors.count, 2);
+    run_free(&r);
+}
+
 static void a_stored_document_reads_back_as_itself(void **state)
 {
     struct run first, second;
@@ -333,6 +385,8 @@ int main(void)
         cmocka_unit_test(every_row_of_the_table_holds),
         cmocka_unit_test(the_smallest_store_has_every_default),
         cmocka_unit_test(settings_reach_the_structs),
+        cmocka_unit_test(the_documents_settings_reach_the_struct),
+        cmocka_unit_test(payments_and_an_unapproved_status_are_not_asked_for_together),
         cmocka_unit_test(a_stored_document_reads_back_as_itself),
         cmocka_unit_test(all_faults_are_named_at_once),
         cmocka_unit_test(a_hostile_document_gets_a_bounded_answer),
