@@ -54,7 +54,7 @@ def new_order(order, rng):
         add_duties(order, rng)
     if "fees" in odd:
         order.fees = order.unit * rng.randint(10, 500)
-    if "other money" in odd:
+    if "other money" in odd or (order.in_buyers and rng.random() < 0.5):
         add_other_money(order, rng)
     if "odd cent" in odd and order.total_tax > order.unit * 9:
         order.odd_cent = order.unit * rng.choice((1, -1))

@@ -51,6 +51,8 @@ OPTIONS = {
     lambda: Options("no payments", {"record_payments": False}): 8,
     lambda: Options("drafts", {"status": "DRAFT", "record_payments": False}): 6,
     lambda: Options("a gateway off", {}, ("manual",)): 8,
+    lambda: Options("as shipped", {"quantities": "fulfilled"}): 8,
+    lambda: Options("buyer's currency", {"currency": "presentment"}): 8,
     lambda: Options("one contact", {"contact": "single", "contact_name": "Web shop"}): 6,
 }
 
