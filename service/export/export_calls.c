@@ -320,16 +320,17 @@ static enum work_next make_payments(struct work *w)
     return exp_make(w, &exp_payments, elements, n);
 }
 
-/* Whether a remembered contact proved to be of no use; each order is told so once at most. */
-static bool lacks_contact(const struct work *w)
+/* Whether the documents of some order are to be sent again; each order is told so once for each
+ * reason at most. */
+static bool try_again(struct work *w)
 {
-    for (size_t i = 0; i < w->count; i++) {
-        const struct work_order *x = &w->orders[i];
+    bool any = false;
 
-        if (x->contact_anew && x->contact_id.n == 0 && !x->ended)
-            return true;
+    for (size_t i = 0; i < w->count; i++) {
+        any = any || (w->orders[i].another_try && !w->orders[i].ended);
+        w->orders[i].another_try = false;
     }
-    return false;
+    return any;
 }
 
 enum work_next exp_stages(struct work *w)
@@ -340,8 +341,10 @@ enum work_next exp_stages(struct work *w)
         if (next == WORK_GO)
             next = exp_resolve_contacts(w);
         if (next == WORK_GO)
+            next = exp_resolve_items(w);
+        if (next == WORK_GO)
             next = make_invoices(w);
-    } while (next == WORK_GO && lacks_contact(w));
+    } while (next == WORK_GO && try_again(w));
     if (next == WORK_GO)
         next = make_voids(w);
     if (next == WORK_GO)

@@ -156,6 +156,7 @@ bool exp_renew_contact(struct work *w, struct work_order *x)
     x->contact_id = STR("");
     x->contact_kept = false;
     x->contact_anew = true;
+    x->another_try = true;
     return true;
 }
 

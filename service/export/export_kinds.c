@@ -127,6 +127,11 @@ static bool is_row(struct str message, const char *id)
     return strcmp(cat_match(message)->id, id) == 0;
 }
 
+static bool is_item(struct str message)
+{
+    return is_row(message, "item-invalid") || is_row(message, "item-stock");
+}
+
 static bool lacks_account(const struct xero_element *invoice)
 {
     const struct js_value *lines = js_get(invoice->value, "LineItems");
@@ -171,7 +176,8 @@ static void apply_invoice(struct work *w, struct element *el, const struct xero_
         check_total(w, el, v);
     else if (!doubtful(w, el, v, "number-taken", "") && el->x) {
         for (size_t i = 0; i < v->message_count; i++)
-            if (is_row(v->messages[i], "contact-archived") && exp_renew_contact(w, el->x))
+            if ((is_row(v->messages[i], "contact-archived") && exp_renew_contact(w, el->x)) ||
+                (is_item(v->messages[i]) && exp_renew_items(w, el->x)))
                 return;
         exp_refused(w, el->x, "Sales invoice", v->messages, v->message_count);
     }

@@ -48,6 +48,7 @@ struct work_order {
     struct str mapped_id;    /* the contact that a person mapped its customer to; "" none */
     bool contact_kept;       /* it was remembered from an earlier export */
     bool contact_anew;       /* what was known was of no use: it is looked up */
+    bool another_try;        /* what Xero refused of its documents is mended: they are sent again */
     bool made, paid, voided; /* by this lease, for the sentence */
     bool settled_by_hand;    /* a person paid it in Xero */
     int64_t split_until_ms;  /* Unix ms; 0 = not waiting */
@@ -258,6 +259,15 @@ enum work_next exp_resolve_contacts(struct work *w);
  * another try with what a look-up finds, once. True for a mapped one as well: the look-up finds out
  * what is wrong with it. */
 bool exp_renew_contact(struct work *w, struct work_order *x);
+
+/* ---- export_items.c ---- */
+
+/* Takes the item codes off all lines that are to be written whose item Xero does not have, does not
+ * sell, or tracks the stock of. An order never fails because of an item. */
+enum work_next exp_resolve_items(struct work *w);
+/* Xero does not take an item of X after all: X's lines go without codes, and without asking again
+ * for an hour. False: there were none. */
+bool exp_renew_items(struct work *w, struct work_order *x);
 
 /* ---- export_settle.c ---- */
 
