@@ -53,8 +53,8 @@
       "It is a replacement order, which carries no sale of its own.", "")                          \
     X(CAT_UNFULFILLABLE, "unfulfillable", "The marketplace says it cannot be fulfilled.", "")      \
     X(CAT_THIRD_PARTY, "third_party_sale",                                                         \
-      "Another party is the seller of this order (merchant of record), so the invoice is not "     \
-      "yours.",                                                                                    \
+      "Another party is the seller of this order (merchant of record), or it was sold elsewhere, " \
+      "so its invoice is not this store's.",                                                       \
       "Export it by hand if your accountant wants it in these books.")                             \
     X(CAT_CANCELLED_BEFORE, "cancelled_before_export",                                             \
       "The order was cancelled before it reached Xero.", "")                                       \
@@ -77,6 +77,9 @@
     X(CAT_PAID, "paid", "The order is paid, which this store exports on.", "")                     \
     X(CAT_UNPAID, "unpaid", "The order is not paid yet, and this store exports paid orders only.", \
       "Nothing to do: it is exported when it is paid. Or export it by hand.")                      \
+    X(CAT_UNPRICED, "waiting_for_prices",                                                          \
+      "The marketplace has not authorised the payment yet, and states no prices before that.",     \
+      "Nothing to do: it is exported when its payment is authorised.")                             \
     X(CAT_DELETED_IN_SHOP, "deleted_in_shop", "The order was deleted in the shop.", "")            \
     X(CAT_UNUSABLE, "unusable", "The order lacks something that an invoice needs.", "")            \
     X(CAT_STORE_DELETED, "store_deleted",                                                          \

@@ -206,3 +206,26 @@ void ord_stamp(const struct order *o, struct str triggered_at, char out[ORD_STAM
              (unsigned)o->state.fulfilment % 10u, (unsigned long long)delivered,
              (unsigned)ns % 1000000000u);
 }
+
+struct str ord_words(struct str text, struct arena *arena)
+{
+    char *clean;
+
+    if (text.n == 0)
+        return STR("");
+    text = str_cut(text, LIM_NAME);
+    clean = arena_alloc(arena, text.n + 1);
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        unsigned char next = i + 1 < text.n ? (unsigned char)text.p[i + 1] : 0xff;
+
+        clean[i] = text.p[i];
+        if (c < 0x20 || c == 0x7f) {
+            clean[i] = ' ';
+        } else if (c == 0xc2 && next < 0xa0) { /* U+0080 to U+009F */
+            clean[i] = ' ';
+            clean[++i] = ' ';
+        }
+    }
+    return str_trim((struct str){clean, text.n});
+}

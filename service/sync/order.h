@@ -28,7 +28,8 @@ struct ord_state {
     bool nothing_left;    /* every line was removed by edits, and no money is kept */
     bool replacement;     /* Amazon */
     bool unfulfillable;   /* Amazon */
-    bool third_party;     /* sold by another party (merchant of record) */
+    bool third_party;     /* sold by another party (merchant of record), or elsewhere */
+    bool unpriced;        /* Amazon: states no prices before the payment is authorised */
     char created_day[11]; /* YYYY-MM-DD in the offset the shop wrote; "" unknown */
     struct str tags;      /* separated by commas, as the shop wrote them */
     struct str source;
@@ -177,3 +178,6 @@ bool ord_time(struct str text, int64_t *seconds, int32_t *ns) MUST_CHECK;
 /* DAY plus N days (N may be negative). False if DAY is no date or the result's year has not four
  * digits. */
 bool ord_day_add(const char day[11], int64_t n, char out[11]) MUST_CHECK;
+/* A shop's TEXT as people are shown it, in ARENA: control characters become spaces, none at the
+ * ends, at most LIM_NAME bytes. */
+struct str ord_words(struct str text, struct arena *arena);

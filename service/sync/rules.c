@@ -140,6 +140,8 @@ static bool switch_holds(const struct rul_settings *s, enum rul_event event, boo
 static bool payment_decides(const struct rul_settings *s, const struct ord_state *o,
                             struct rul_decision *d)
 {
+    if (s->auto_sync == RUL_INCLUDE_UNPAID && o->unpriced)
+        return skip(d, CAT_UNPRICED);
     if (s->auto_sync == RUL_INCLUDE_UNPAID)
         return export_it(d, CAT_INCLUDE_UNPAID);
     if (o->paid == ORD_PAID || (o->paid == ORD_PARTLY_PAID && s->partially_paid_is_paid))

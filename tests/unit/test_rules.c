@@ -97,6 +97,7 @@ static bool *order_flag(struct ord_state *o, struct str word)
         {STR("replacement"), &o->replacement},
         {STR("third_party"), &o->third_party},
         {STR("unfulfillable"), &o->unfulfillable},
+        {STR("unpriced"), &o->unpriced},
     };
 
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
