@@ -59,8 +59,8 @@ static bool unusable(enum err e)
            e == ERR_CURRENCY || e == ERR_TOO_BIG || e == ERR_SYNTAX;
 }
 
-static enum err read_part(const struct job_part *part, struct str store, struct arena *arena,
-                          struct order *order, struct errinfo *info)
+static enum err read_part(const struct job_part *part, struct str store, enum shp_money money,
+                          struct arena *arena, struct order *order, struct errinfo *info)
 {
     struct js_doc doc = {0};
     enum err e = js_parse(part->body, LIM_BODIES_BYTES, &doc, info);
@@ -68,7 +68,7 @@ static enum err read_part(const struct job_part *part, struct str store, struct 
     if (e != ERR_OK)
         return e;
     if (str_eq(part->name, STR("order")))
-        e = shp_read_order(doc.root, store, SHP_SHOP_MONEY, arena, order, info);
+        e = shp_read_order(doc.root, store, money, arena, order, info);
     else if (str_starts(part->name, STR("refund:")))
         e = shp_add_refund(doc.root, arena, order, info);
     else if (str_starts(part->name, STR("txn:")))
@@ -79,14 +79,14 @@ static enum err read_part(const struct job_part *part, struct str store, struct 
 
 /* The order's own part first, whatever their order in the store; records of refunds and payments
  * are added to it. */
-static enum err read_order(const struct job_order *o, struct str store, struct arena *arena,
-                           struct order *order, struct errinfo *info)
+static enum err read_order(const struct job_order *o, struct str store, enum shp_money money,
+                           struct arena *arena, struct order *order, struct errinfo *info)
 {
     bool found = false;
 
     for (size_t i = 0; i < o->part_count && !found; i++) {
         if (str_eq(o->parts[i].name, STR("order"))) {
-            enum err e = read_part(&o->parts[i], store, arena, order, info);
+            enum err e = read_part(&o->parts[i], store, money, arena, order, info);
 
             if (e != ERR_OK)
                 return e;
@@ -99,7 +99,7 @@ static enum err read_order(const struct job_order *o, struct str store, struct a
         enum err e = ERR_OK;
 
         if (!str_eq(o->parts[i].name, STR("order")))
-            e = read_part(&o->parts[i], store, arena, order, info);
+            e = read_part(&o->parts[i], store, money, arena, order, info);
         if (e != ERR_OK)
             return e;
     }
@@ -228,6 +228,7 @@ void exp_load(struct work *w, struct work_order *x)
 {
     struct str platform, store, id;
     struct order *order = arena_alloc(&w->arena, sizeof(*order));
+    enum shp_money money = SHP_SHOP_MONEY;
     struct errinfo info = {0};
     enum err e = ERR_OK;
 
@@ -244,7 +245,9 @@ void exp_load(struct work *w, struct work_order *x)
                      "Orders of %.*s are not supported yet.", STR_FMT(platform));
         return;
     }
-    e = read_order(x->o, store, &w->arena, order, &info);
+    if (x->store->options.invoice.presentment_currency)
+        money = SHP_PRESENTMENT_MONEY;
+    e = read_order(x->o, store, money, &w->arena, order, &info);
     if (e == ERR_OK)
         e = inv_build(order, &x->store->options.invoice, &x->known,
                       link_of(w, x->o->key, store, id), &w->arena, &x->wanted, &info);
