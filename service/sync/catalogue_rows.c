@@ -308,9 +308,27 @@ const struct cat_row cat_rows[] = {
                "or set it back in Xero and export again.",
      .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
     {.id = "voided-in-xero",
-     .cause = "Somebody voided or deleted the invoice in Xero.",
-     .action = "If that was meant, delete the failed export. If not, enter the order by hand in "
-               "Xero first; it is not exported a second time.",
+     .cause = "Somebody voided or deleted a document of the order in Xero.",
+     .action = "If that was meant, delete the failed export. If not, export the order again by "
+               "hand with a new document in its place.",
+     .fix_in = CAT_FIX_HERE, .retry = CAT_RETRY_NO},
+    {.id = "paid-by-others",
+     .cause = "The order is cancelled, but its document in Xero has a payment or credit that was "
+              "not entered from here.",
+     .action = "Remove that payment or credit in Xero and export again, or credit the invoice by "
+               "hand there and delete the failed export.",
+     .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
+    {.id = "lines-unknown",
+     .cause = "The order changed after its export, and what its document in Xero says line by line "
+              "was not recorded then.",
+     .action = "Change the document by hand in Xero to the order's total, then delete the failed "
+               "export.",
+     .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
+    {.id = "refund-does-not-reconcile",
+     .cause = "The money that a refund gave back is not what its lines and adjustments come to, "
+              "and the order's payments do not explain the difference.",
+     .action = "Compare the refund in the shop with the figures in the message, enter its credit "
+               "note by hand in Xero, then delete the failed export.",
      .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
     {.id = "deleted-in-shop",
      .cause = "The order was deleted in the shop, but its invoice is in Xero; it is not voided by "

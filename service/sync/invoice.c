@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "service/sync/invoice_parts.h"
+#include "service/sync/invoice_books.h"
 
 const char *inv_doc_text(enum inv_doc d)
 {
@@ -51,39 +51,6 @@ struct str inv_find(const struct inv_map *map, struct str key, bool nocase)
     return (struct str){NULL, 0};
 }
 
-static void refuse_refunds(struct inv_work *w)
-{
-    for (size_t i = 0; i < w->o->refund_count; i++) {
-        const struct ord_refund *r = &w->o->refunds[i];
-
-        if (r->has_money)
-            inv_fail(w, INV_DOC_CREDIT_NOTE, "unsupported-kind",
-                     "%s %s of this order was refunded on %s (refund %.*s). Refunds are not "
-                     "supported yet.",
-                     mon_text(r->amount).z, w->o->currency,
-                     r->day[0] ? r->day
-                               : "a day "
-                                 "that is not known",
-                     STR_FMT(r->id));
-    }
-}
-
-/* ---- the sale ---- */
-
-static enum err make_invoice(struct inv_work *w, const char *order_link, struct inv_document *inv)
-{
-    struct inv_lines lines;
-    enum err e;
-
-    inv_make_head(w, order_link, inv);
-    e = inv_make_lines(w, w->s->quantities_fulfilled ? INV_SHIPPED : INV_LEFT, &lines);
-    inv->lines = lines.rows;
-    inv->line_count = lines.count;
-    inv->total = lines.total;
-    inv->total_tax = lines.total_tax;
-    return e;
-}
-
 /* ---- the whole ---- */
 
 static bool has_invoice_problem(const struct inv_work *w)
@@ -94,70 +61,6 @@ static bool has_invoice_problem(const struct inv_work *w)
     return false;
 }
 
-/* The invoice is in Xero. It stays as it was written, whatever stands in the way of making it anew,
- * unless the order's lines are another and may be followed. */
-static void meet_known(struct inv_work *w, const struct inv_known_doc *doc,
-                       struct inv_document *sale)
-{
-    bool told = doc->total.currency[0] != '\0';
-
-    w->problem_count = 0;
-    sale->action = INV_KEEP;
-    sale->id = doc->id;
-    if (doc->gone) {
-        inv_fail(w, INV_DOC_INVOICE, "voided-in-xero",
-                 "The invoice %.*s was voided in Xero, and the order is not cancelled. "
-                 "Making another invoice for it is not supported yet.",
-                 STR_FMT(doc->number));
-        return;
-    }
-    if (told && mon_cmp(doc->total, sale->total) != 0 && w->known->lines_may_change) {
-        inv_fail(w, INV_DOC_INVOICE, "unsupported-kind",
-                 "The order's lines changed after its export as %.*s. Following such "
-                 "changes is not supported yet.",
-                 STR_FMT(doc->number));
-        return;
-    }
-    if (doc->number.n > 0)
-        sale->number = doc->number;
-    if (told)
-        sale->total = doc->total;
-}
-
-/* A cancellation voids the invoice that nothing was paid on, and makes no document by itself. */
-static void meet_cancelled(struct inv_work *w, const struct inv_known_doc *doc,
-                           struct inv_document *sale, struct inv_wanted *out)
-{
-    if (!doc || doc->gone) {
-        out->nothing = true;
-    } else if (w->known->payment_count == 0) {
-        *sale = (struct inv_document){.name = STR("invoice"),
-                                      .action = INV_VOID,
-                                      .id = doc->id,
-                                      .number = doc->number,
-                                      .total = doc->total};
-        out->docs = sale;
-        out->doc_count = 1;
-    } else {
-        out->nothing = true;
-        refuse_refunds(w);
-    }
-}
-
-const struct inv_known_doc *inv_known_doc(const struct inv_known *known, struct str name)
-{
-    const struct inv_known_doc *gone = NULL;
-
-    for (size_t i = 0; i < known->doc_count; i++) {
-        if (!str_eq(known->docs[i].name, name))
-            continue;
-        if (!known->docs[i].gone)
-            return &known->docs[i];
-        gone = &known->docs[i];
-    }
-    return gone;
-}
-
 const struct inv_document *inv_wanted_doc(const struct inv_wanted *wanted, struct str name)
 {
     for (size_t i = 0; i < wanted->doc_count; i++)
@@ -166,41 +69,69 @@ const struct inv_document *inv_wanted_doc(const struct inv_wanted *wanted, struc
     return NULL;
 }
 
+/* What is decided rests on what Xero holds: a document is changed, voided, or followed by another.
+ */
+static bool rests_on_xero(const struct inv_books *b)
+{
+    bool known = false, later = false;
+
+    for (size_t i = 0; i < b->entry_count; i++) {
+        const struct inv_entry *e = &b->entries[i];
+
+        if (e->known && (e->doc.action == INV_UPDATE || e->doc.action == INV_VOID))
+            return true;
+        known = known || e->known;
+        later = later || (!e->known && i > 0 && *e->doc.name.p != 'R');
+    }
+    return known && later;
+}
+
+static void close_books(const struct inv_books *b, struct inv_wanted *out)
+{
+    struct inv_document *docs = arena_array(b->w->arena, b->entry_count, sizeof *docs);
+
+    for (size_t i = 0; i < b->entry_count; i++)
+        if (b->entries[i].doc.name.n > 0)
+            docs[out->doc_count++] = b->entries[i].doc;
+    out->docs = docs;
+    out->nothing = out->doc_count == 0;
+    out->look_first = !b->w->known->looked && rests_on_xero(b);
+    out->payments = b->payments;
+    out->payment_count = b->payment_count;
+    out->allocations = b->allocations;
+    out->allocation_count = b->allocation_count;
+    out->wait_for_split = b->wait_for_split;
+}
+
+/* Each step rests on those before it. A problem of the invoice ends them: nothing may be sent. */
+static enum err fill_books(struct inv_books *b, const char *order_link)
+{
+    RETURN_IF(inv_open_books(b, order_link));
+    if (has_invoice_problem(b->w))
+        return ERR_OK;
+    RETURN_IF(inv_read_money(b));
+    RETURN_IF(inv_make_sale(b));
+    RETURN_IF(inv_make_refunds(b));
+    RETURN_IF(inv_make_differences(b));
+    if (has_invoice_problem(b->w))
+        return ERR_OK;
+    RETURN_IF(inv_make_payments(b));
+    RETURN_IF(inv_make_paybacks(b));
+    return inv_make_allocations(b);
+}
+
 enum err inv_build(const struct order *o, const struct inv_settings *s,
                    const struct inv_known *known, const char *order_link, struct arena *arena,
                    struct inv_wanted *out, struct errinfo *info)
 {
     struct inv_work w = {.o = o, .s = s, .known = known, .arena = arena, .info = info};
-    const struct inv_known_doc *doc = inv_known_doc(known, STR("invoice"));
-    struct inv_document *sale = arena_array(arena, 1, sizeof *sale);
-    enum err e = ERR_OK;
+    struct inv_books b = {.w = &w};
+    enum err e;
 
     *out = (struct inv_wanted){.nothing = false};
     inv_make_contact(&w, &out->contact);
-    if (o->state.cancelled) {
-        meet_cancelled(&w, doc, sale, out);
-        goto out;
-    }
-    if (o->state.nothing_left && !doc) {
-        out->nothing = true;
-        goto out;
-    }
-    e = make_invoice(&w, order_link, sale);
-    if (e != ERR_OK)
-        goto out;
-    if (!doc && sale->line_count == 0 && w.problem_count == 0) {
-        out->nothing = true;
-        goto out;
-    }
-    out->docs = sale;
-    out->doc_count = 1;
-    if (doc)
-        meet_known(&w, doc, sale);
-    if (!has_invoice_problem(&w)) {
-        e = inv_make_payments(&w, out);
-        refuse_refunds(&w);
-    }
-out:
+    e = fill_books(&b, order_link);
+    close_books(&b, out);
     out->problems = w.problems;
     out->problem_count = w.problem_count;
     if (e != ERR_OK && info->text[0] == '\0')

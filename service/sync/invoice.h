@@ -157,6 +157,7 @@ struct inv_known_doc {
     struct str status; /* Xero's word */
     bool credit;
     bool gone;               /* voided or deleted */
+    bool withdrawn;          /* gone, and it was us, not a person */
     struct str contact_id;   /* "" unknown */
     struct money total, tax; /* currency "" in TOTAL: not known */
     char date[11];

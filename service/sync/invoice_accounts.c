@@ -175,9 +175,18 @@ void inv_code_line(struct inv_work *w, enum inv_doc doc, const struct ord_line *
                    struct inv_coding *out)
 {
     struct str title = inv_line_title(line);
+    const struct inv_line *written = line->id.n > 0 ? inv_written_line(w->known, line->id) : NULL;
+    bool taxed = is_taxed(line, &out->rate);
 
-    *out = (struct inv_coding){.account = code_account(w, doc, line)};
-    if (is_taxed(line, &out->rate)) {
+    if (written && written->account.n > 0 && written->tax_type.n > 0) {
+        *out = (struct inv_coding){
+            .account = written->account, .tax_type = written->tax_type, .rate = out->rate};
+        if (taxed)
+            out->titles = joined_titles(line, w->arena);
+        return;
+    }
+    *out = (struct inv_coding){.account = code_account(w, doc, line), .rate = out->rate};
+    if (taxed) {
         out->titles = joined_titles(line, w->arena);
         out->tax_type = code_tax(w, doc, out->titles, out->rate);
     } else {

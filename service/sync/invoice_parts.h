@@ -31,6 +31,9 @@ struct str inv_handle(const struct order *o);
 /* The value of KEY; {NULL,0} if it has none. NOCASE ignores the case of ASCII letters. */
 struct str inv_find(const struct inv_map *map, struct str key, bool nocase);
 
+/* The line KEY as it was written in a document that is not gone; NULL: none. */
+const struct inv_line *inv_written_line(const struct inv_known *known, struct str key);
+
 /* ---- invoice_head.c ---- */
 
 /* What stands above the lines of the sale: number, reference, link, dates, currency, status, theme
@@ -54,8 +57,8 @@ struct inv_coding {
 const struct ord_line *inv_order_line(const struct order *o, struct str id);
 /* What a line is called in a document: never empty. */
 struct str inv_line_title(const struct ord_line *line);
-/* How a line of the order is booked: the same in every document and every build. What is not mapped
- * is recorded as a problem of DOC. */
+/* How a line of the order is booked: the same in every document and every build; as it was written,
+ * if it was. What is not mapped is recorded as a problem of DOC. */
 void inv_code_line(struct inv_work *w, enum inv_doc doc, const struct ord_line *line,
                    struct inv_coding *out);
 /* The tax type of what has no tax; WHAT names it where none is mapped: "\"Mug\"". */
@@ -130,11 +133,6 @@ struct inv_lines {
  * coming right is recorded as a problem. ERR_OVERFLOW and ERR_CURRENCY for amounts that cannot be
  * added. */
 enum err inv_make_lines(struct inv_work *w, enum inv_share share, struct inv_lines *out) MUST_CHECK;
-
-/* ---- invoice_pay.c ---- */
-
-/* Fills payments and wait_for_split of OUT for the documents in OUT; errors as above. */
-enum err inv_make_payments(struct inv_work *w, struct inv_wanted *out) MUST_CHECK;
 
 /* ---- invoice_contact.c ---- */
 

@@ -1,22 +1,16 @@
 /*
  * DESIGN: payments only ever go up. What we made before stays; from the order's transactions, or
- * from its state where it has at most one gateway, follows what is missing, never more than the
- * invoice's total less what was made. A split between gateways is never guessed.
+ * from its state where it has at most one gateway, follows what is missing, never more than is due.
+ * A split between gateways is never guessed. What was paid by the state alone (its marks begin with
+ * "order") is the money of the first transactions that turn up later.
  */
 #include "service/sync/invoice.h"
 
-#include "service/sync/invoice_parts.h"
+#include "service/sync/invoice_books.h"
 
 #define WHOLE_MARK "order"
 
-struct pay {
-    struct inv_work *w;
-    struct str doc; /* name of the invoice */
-    const char *invoice_day;
-    struct inv_payment *out;
-    size_t count;
-    struct money due; /* what is left of the invoice */
-};
+/* ---- gateways ---- */
 
 /* The gateways that are named: an empty name is none. */
 static size_t named_gateways(const struct order *o, struct str *first)
@@ -57,144 +51,234 @@ static bool all_off(const struct order *o, const struct inv_settings *s)
     return named > 0 && named == off;
 }
 
-static bool is_known(const struct inv_known *k, struct str mark)
+bool inv_records(const struct inv_books *b, struct str gateway)
 {
-    for (size_t i = 0; i < k->payment_count; i++)
-        if (str_eq(k->payments[i].mark, mark))
+    const struct inv_settings *s = b->w->s;
+
+    return s->record_payments && s->status == INV_AUTHORISED && !is_off(s, gateway);
+}
+
+struct str inv_pay_account(struct inv_books *b, struct str gateway)
+{
+    const struct inv_settings *s = b->w->s;
+    struct str account = inv_find(&s->payment_by_gateway, gateway, true);
+
+    if (account.n == 0)
+        account = s->payment_default;
+    if (account.n == 0)
+        inv_fail(b->w, INV_DOC_PAYMENT, "payment-account-unmapped",
+                 "No account is mapped for payments by %.*s: map the gateway "
+                 "(mappings.payments.gateways) or a default (mappings.payments.default).",
+                 STR_FMT(gateway.n ? gateway : STR("an unnamed gateway")));
+    return account;
+}
+
+/* ---- one payment ---- */
+
+bool inv_has_base(struct str mark, struct str base)
+{
+    return str_starts(mark, base) && (mark.n == base.n || mark.p[base.n] == '@');
+}
+
+static bool is_there(const struct inv_books *b, struct str mark)
+{
+    for (size_t i = 0; i < b->payment_count; i++)
+        if (str_eq(b->payments[i].mark, mark))
             return true;
     return false;
 }
 
-/* Adds one payment of AMOUNT, or of what is due if that is less. DAY may be "". */
-static enum err add_payment(struct pay *p, struct str gateway, struct str mark, const char *day,
-                            struct money amount)
+enum err inv_pay_on(struct inv_books *b, struct inv_entry *e, struct str base, struct str account,
+                    const char *day, struct money amount)
 {
-    const struct inv_settings *s = p->w->s;
-    const struct inv_known *known = p->w->known;
-    struct str account = inv_find(&s->payment_by_gateway, gateway, true);
-    struct inv_payment *made = &p->out[p->count];
-    enum err e = mon_round(amount, INV_DECIMALS, &amount);
+    struct inv_work *w = b->w;
+    struct inv_payment *made = &b->payments[b->payment_count];
+    struct str mark = base;
 
-    if (e != ERR_OK)
-        return e;
-    if (mon_cmp(amount, p->due) > 0)
-        amount = p->due;
+    if (!str_eq(e->doc.name, STR("invoice")))
+        mark = str_of(arena_printf(w->arena, "%.*s@%.*s", STR_FMT(base), STR_FMT(e->doc.name)));
+    if (amount.units <= 0 || is_there(b, mark))
+        return ERR_OK;
+    *made = (struct inv_payment){
+        .mark = mark, .doc = e->doc.name, .account = account, .amount = amount};
+    made->reference = str_cut(
+        str_of(arena_printf(w->arena, "%.*s %.*s", STR_FMT(w->o->name), STR_FMT(base))), LIM_NAME);
+    inv_late_day(b, day, e->doc.date, made->date);
+    b->payment_count++;
+    return inv_less(&e->left, amount);
+}
+
+/* ---- the payments of an order ---- */
+
+struct pay {
+    struct inv_books *b;
+    struct money made; /* on invoices so far */
+};
+
+/* AMOUNT by the gateway, on the invoices that are due, in their order. */
+static enum err pay(struct pay *p, struct str gateway, struct str base, const char *day,
+                    struct money amount)
+{
+    struct inv_books *b = p->b;
+    struct money open;
+    struct str account;
+
+    RETURN_IF(mon_sub(b->payable, p->made, &open));
+    amount = inv_least(amount, open);
     if (amount.units <= 0)
         return ERR_OK;
-    if (account.n == 0)
-        account = s->payment_default;
-    if (account.n == 0) {
-        inv_fail(p->w, INV_DOC_PAYMENT, "payment-account-unmapped",
-                 "No account is mapped for payments by %.*s: map the gateway "
-                 "(mappings.payments.gateways) or a default (mappings.payments.default).",
-                 STR_FMT(gateway.n ? gateway : STR("an unnamed gateway")));
-        return ERR_OK;
-    }
-    *made = (struct inv_payment){.mark = mark, .doc = p->doc, .account = account, .amount = amount};
-    made->reference = str_cut(
-        str_of(arena_printf(p->w->arena, "%.*s %.*s", STR_FMT(p->w->o->name), STR_FMT(mark))),
-        LIM_NAME);
+    account = inv_pay_account(b, gateway);
     if (!day[0])
-        day = known->paid_day[0] ? known->paid_day : p->invoice_day;
-    memcpy(made->date, strcmp(day, p->invoice_day) < 0 ? p->invoice_day : day, sizeof made->date);
-    p->count++;
-    return mon_sub(p->due, amount, &p->due);
+        day = b->w->known->paid_day;
+    for (size_t i = 0; i < b->entry_count && account.n > 0; i++) {
+        struct inv_entry *e = &b->entries[i];
+        struct money part = inv_least(amount, e->left);
+        size_t before = b->payment_count;
+
+        if (!inv_is_live(e) || e->doc.credit)
+            continue;
+        RETURN_IF(inv_pay_on(b, e, base, account, day, part));
+        if (b->payment_count == before)
+            continue;
+        RETURN_IF(inv_plus(&p->made, part));
+        RETURN_IF(inv_less(&amount, part));
+    }
+    return ERR_OK;
 }
 
-/* One payment a transaction. What was paid before as a part of the whole is the money of the first
- * of these transactions already: it is not paid again. */
-static enum err pay_transactions(struct pay *p)
+/* What is recorded of transaction ID, or of the whole by the state if it is NULL. */
+static enum err recorded(const struct inv_books *b, const struct str *id, struct money *out)
 {
-    const struct order *o = p->w->o;
-    const struct inv_known *known = p->w->known;
-    struct money paid_whole = mon_zero(o->currency);
-    enum err e = ERR_OK;
+    const struct inv_known *k = b->w->known;
 
-    for (size_t i = 0; i < known->payment_count && e == ERR_OK; i++)
-        if (str_starts(known->payments[i].mark, STR(WHOLE_MARK)))
-            e = mon_add(paid_whole, known->payments[i].amount, &paid_whole);
-    for (size_t i = 0; i < o->payment_count && e == ERR_OK; i++) {
+    *out = inv_zero(b);
+    for (size_t i = 0; i < k->payment_count; i++) {
+        const struct inv_payment *p = &k->payments[i];
+
+        if (id ? inv_has_base(p->mark, *id) : str_starts(p->mark, STR(WHOLE_MARK)))
+            RETURN_IF(inv_plus(out, p->amount));
+    }
+    return ERR_OK;
+}
+
+/* One payment a transaction, as far as it is not recorded. WHOLE is what was paid by the state and
+ * becomes what of it is no transaction's money. */
+static enum err pay_transactions(struct pay *p, struct money *whole)
+{
+    struct inv_books *b = p->b;
+    const struct order *o = b->w->o;
+
+    for (size_t i = 0; i < o->payment_count; i++) {
         const struct ord_transaction *t = &o->payments[i];
-        struct money amount = t->amount;
+        struct money rest, made, covered;
 
-        if (is_known(known, t->id) || is_off(p->w->s, t->gateway))
+        if (is_off(b->w->s, t->gateway))
             continue;
-        if (strcmp(amount.currency, o->currency) != 0) {
-            inv_fail(p->w, INV_DOC_PAYMENT, "unsupported-kind",
+        if (strcmp(t->amount.currency, o->currency) != 0) {
+            inv_fail(b->w, INV_DOC_PAYMENT, "unsupported-kind",
                      "The payment %.*s is in %s and the invoice in %s. Payments in another "
                      "currency are not supported yet.",
-                     STR_FMT(t->id), amount.currency, o->currency);
+                     STR_FMT(t->id), t->amount.currency, o->currency);
             continue;
         }
-        if (mon_cmp(amount, paid_whole) <= 0) {
-            e = mon_sub(paid_whole, amount, &paid_whole);
+        RETURN_IF(mon_round(t->amount, INV_DECIMALS, &rest));
+        RETURN_IF(recorded(b, &t->id, &made));
+        RETURN_IF(inv_less(&rest, made));
+        if (rest.units <= 0)
             continue;
-        }
-        e = mon_sub(amount, paid_whole, &amount);
-        paid_whole = mon_zero(o->currency);
-        if (e == ERR_OK)
-            e = add_payment(p, t->gateway, t->id, t->day, amount);
+        covered = inv_least(rest, *whole);
+        RETURN_IF(inv_less(whole, covered));
+        RETURN_IF(inv_less(&rest, covered));
+        RETURN_IF(pay(p, t->gateway, t->id, t->day, rest));
     }
-    return e;
+    return ERR_OK;
 }
 
-/* No transactions are known and at most one gateway is named: the state says how much was paid. */
-static enum err pay_by_state(struct pay *p, struct str gateway, struct money total)
+/* The mark of money that only the state knows of: its own, whatever came before. */
+static struct str whole_mark(const struct inv_books *b)
 {
-    const struct order *o = p->w->o;
-    const struct inv_known *known = p->w->known;
-    struct money paid = total, made = mon_zero(o->currency);
-    struct str mark = STR(WHOLE_MARK);
-    enum err e = ERR_OK;
+    size_t n = b->w->known->payment_count;
 
-    if (is_off(p->w->s, gateway))
+    return n == 0 ? STR(WHOLE_MARK) : str_of(arena_printf(b->w->arena, WHOLE_MARK "-%zu", n + 1));
+}
+
+/* What the state says beyond the transactions that are known, less what was paid so: WHOLE. */
+static enum err pay_by_state(struct pay *p, struct str gateway, struct money whole)
+{
+    struct inv_books *b = p->b;
+    const struct order *o = b->w->o;
+    struct money rest = b->by_state;
+
+    if (is_off(b->w->s, gateway))
         return ERR_OK;
-    if (o->state.paid == ORD_PARTLY_PAID)
-        e = mon_sub(o->current_total, o->outstanding, &paid);
-    if (e == ERR_OK)
-        e = mon_sub(total, p->due, &made);
-    if (e == ERR_OK)
-        e = mon_sub(paid, made, &paid);
-    if (e != ERR_OK)
-        return e;
-    if (known->payment_count > 0) /* a later part: its mark must be its own */
-        mark = str_of(arena_printf(p->w->arena, WHOLE_MARK "-%zu", known->payment_count + 1));
-    return add_payment(p, gateway, mark, "", paid);
+    for (size_t i = 0; i < o->payment_count; i++)
+        if (strcmp(o->payments[i].amount.currency, o->currency) == 0)
+            RETURN_IF(inv_less(&rest, o->payments[i].amount));
+        else
+            return ERR_OK;
+    RETURN_IF(inv_less(&rest, whole));
+    RETURN_IF(mon_round(rest, INV_DECIMALS, &rest));
+    return pay(p, gateway, whole_mark(b), "", rest);
 }
 
-enum err inv_make_payments(struct inv_work *w, struct inv_wanted *out)
+static enum err pay_all(struct pay *p)
 {
-    const struct order *o = w->o;
-    const struct inv_known *known = w->known;
-    const struct inv_document *sale = &out->docs[0];
-    struct pay p = {.w = w, .doc = sale->name, .invoice_day = sale->date, .due = sale->total};
+    struct inv_books *b = p->b;
+    const struct order *o = b->w->o;
     struct str gateway;
     size_t named = named_gateways(o, &gateway);
-    enum err e = ERR_OK;
+    struct money whole;
 
-    p.out = arena_array(w->arena, known->payment_count + o->payment_count + 1, sizeof *p.out);
-    for (size_t i = 0; i < known->payment_count && e == ERR_OK; i++) {
-        p.out[p.count] = known->payments[i];
-        p.out[p.count++].made = true;
-        e = mon_sub(p.due, known->payments[i].amount, &p.due);
-    }
-    if (e != ERR_OK || !w->s->record_payments || w->s->status != INV_AUTHORISED || p.due.units <= 0)
-        goto out;
+    RETURN_IF(recorded(b, NULL, &whole));
     if (o->payment_count > 0)
-        e = pay_transactions(&p);
-    else if (o->state.paid == ORD_UNPAID || all_off(o, w->s))
-        e = ERR_OK;
-    else if (named <= 1)
-        e = pay_by_state(&p, gateway, sale->total);
-    else if (!known->split_wait_over)
-        out->wait_for_split = true;
+        RETURN_IF(pay_transactions(p, &whole));
+    if (b->by_state.units <= 0 || all_off(o, b->w->s) || mon_cmp(p->made, b->payable) >= 0)
+        return ERR_OK;
+    if (named <= 1)
+        return pay_by_state(p, gateway, whole);
+    if (o->payment_count > 0)
+        return ERR_OK;
+    if (!b->w->known->split_wait_over)
+        b->wait_for_split = true;
     else
-        inv_fail(w, INV_DOC_PAYMENT, "payment-split-unknown",
+        inv_fail(b->w, INV_DOC_PAYMENT, "payment-split-unknown",
                  "%.*s was paid through %zu gateways, and how much through each is not "
                  "known. The invoice stands without payments.",
                  STR_FMT(o->name), named);
-out:
-    out->payments = p.out;
-    out->payment_count = p.count;
-    return e;
+    return ERR_OK;
+}
+
+/* Lists what was made on documents that are still there; MADE: of invoices. */
+static enum err list_made(struct inv_books *b, struct money *made)
+{
+    const struct inv_known *k = b->w->known;
+
+    for (size_t i = 0; i < k->payment_count; i++) {
+        const struct inv_known_doc *doc = inv_known_doc(k, k->payments[i].doc);
+
+        if (!doc || doc->gone)
+            continue;
+        b->payments[b->payment_count] = k->payments[i];
+        b->payments[b->payment_count++].made = true;
+        if (!doc->credit)
+            RETURN_IF(inv_plus(made, k->payments[i].amount));
+    }
+    return ERR_OK;
+}
+
+enum err inv_make_payments(struct inv_books *b)
+{
+    const struct order *o = b->w->o;
+    struct pay p = {.b = b, .made = inv_zero(b)};
+    size_t room = o->payment_count + 1;
+
+    for (size_t i = 0; i < o->refund_count; i++)
+        room += o->refunds[i].transaction_count;
+    b->payments = arena_array(b->w->arena, b->w->known->payment_count + room * b->entry_count,
+                              sizeof *b->payments);
+    RETURN_IF(list_made(b, &p.made));
+    if (!b->has_sale || b->partial || !b->w->s->record_payments ||
+        b->w->s->status != INV_AUTHORISED)
+        return ERR_OK;
+    return pay_all(&p);
 }

@@ -165,93 +165,6 @@ static void a_split_is_waited_for_and_never_guessed(void **state)
     assert_int_equal(c->w.problem_count, 0);
 }
 
-/* ---- after the first export ---- */
-
-static void export_it(struct scene *c)
-{
-    build(c);
-    c->sale = (struct inv_known_doc){
-        .name = STR("invoice"), .number = c->w.docs[0].number, .total = c->w.docs[0].total};
-    c->known = (struct inv_known){.docs = &c->sale, .doc_count = 1, .lines_may_change = true};
-}
-
-static void a_written_invoice_stands_whatever_the_settings_become(void **state)
-{
-    struct scene *c = *state;
-
-    export_it(c);
-    c->s.account_default = STR("999");
-    c->s.tax_by_rate.count = 0;
-    c->s.prefix = STR("other-");
-    build(c);
-    assert_int_equal(c->w.problem_count, 0);
-    assert_int_equal(c->w.docs[0].action, INV_KEEP);
-    expect_text(c->w.docs[0].number, "mugs-1050");
-    assert_int_equal(c->w.payment_count, 1);
-}
-
-static void lines_that_change_after_the_export_are_not_ignored(void **state)
-{
-    struct scene *c = *state;
-
-    export_it(c);
-    c->lines[0].quantity = 3;
-    c->o.total = eur("40.50");
-    build_and_expect(c, "unsupported-kind", "changed after its export as mugs-1050");
-    c->known.lines_may_change = false;
-    build(c); /* money follows what was written */
-    assert_int_equal(c->w.problem_count, 0);
-    assert_int_equal(c->w.docs[0].action, INV_KEEP);
-    expect_amount(c->w.payments[0].amount, "30.00");
-    c->sale.gone = true;
-    build_and_expect(c, "voided-in-xero", "mugs-1050 was voided in Xero");
-}
-
-static void a_cancellation_voids_what_was_not_paid(void **state)
-{
-    struct scene *c = *state;
-    struct inv_payment made;
-
-    c->o.state.cancelled = true;
-    build(c);
-    assert_true(c->w.nothing && c->w.doc_count == 0);
-    c->o.state.cancelled = false;
-    export_it(c);
-    made = c->w.payments[0];
-    c->o.state.cancelled = true;
-    c->refund = (struct ord_refund){
-        .id = STR("r1"), .day = "2026-09-04", .has_money = true, .amount = eur("30.00")};
-    c->o.refunds = &c->refund;
-    c->o.refund_count = 1;
-    build(c);
-    assert_int_equal(c->w.docs[0].action, INV_VOID);
-    assert_int_equal(c->w.problem_count, 0);
-    c->known.payments = &made;
-    c->known.payment_count = 1;
-    build(c);
-    assert_true(c->w.nothing && c->w.doc_count == 0);
-    expect_problem(c, INV_DOC_CREDIT_NOTE, "unsupported-kind", "30.00 EUR of this order");
-    c->sale.gone = true;
-    build(c);
-    assert_true(c->w.nothing && c->w.problem_count == 0);
-}
-
-static void a_refund_leaves_the_invoice_standing(void **state)
-{
-    struct scene *c = *state;
-
-    c->refund = (struct ord_refund){
-        .id = STR("r1"), .day = "2026-09-04", .has_money = true, .amount = eur("10.00")};
-    c->o.refunds = &c->refund;
-    c->o.refund_count = 1;
-    build(c);
-    assert_int_equal(c->w.docs[0].action, INV_CREATE);
-    assert_int_equal(c->w.payment_count, 1);
-    expect_problem(c, INV_DOC_CREDIT_NOTE, "unsupported-kind",
-                   "10.00 EUR of this order was "
-                   "refunded on 2026-09-04");
-}
-
 /* ---- contacts ---- */
 
 static void expect_contact(struct scene *c, const char *name)
@@ -365,10 +278,6 @@ int main(void)
         SCENE_TEST(a_partly_paid_order_pays_its_part_and_then_the_rest),
         SCENE_TEST(what_was_paid_as_a_whole_is_not_paid_again),
         SCENE_TEST(a_split_is_waited_for_and_never_guessed),
-        SCENE_TEST(a_written_invoice_stands_whatever_the_settings_become),
-        SCENE_TEST(lines_that_change_after_the_export_are_not_ignored),
-        SCENE_TEST(a_cancellation_voids_what_was_not_paid),
-        SCENE_TEST(a_refund_leaves_the_invoice_standing),
         SCENE_TEST(contacts_get_names_that_xero_takes),
         SCENE_TEST(contacts_are_told_apart_by_their_mark),
         SCENE_TEST(only_plain_addresses_are_sent),

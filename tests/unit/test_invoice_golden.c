@@ -67,34 +67,42 @@ static void print_line(struct buf *b, const struct inv_line *l)
                STR_FMT(l->description));
 }
 
-static void print_wanted(struct buf *b, const struct inv_wanted *w)
+static void print_document(struct buf *b, const struct inv_document *doc)
 {
     static const char *const statuses[] = {"AUTHORISED", "DRAFT", "SUBMITTED"};
-    const struct inv_document *inv = w->docs;
+
+    buf_printf(b, "%s    %.*s, %s%s\n", doc->credit ? "credit " : "invoice", STR_FMT(doc->number),
+               statuses[doc->status], doc->action == INV_CREATE ? "" : ", stands as it is");
+    buf_printf(b, "reference  %.*s\n", STR_FMT(doc->reference));
+    if (!doc->credit)
+        buf_printf(b, "link       %.*s\n", STR_FMT(doc->url));
+    buf_printf(b, "date       %s%s%s\n", doc->date, doc->credit ? "" : ", due ", doc->due_date);
+    buf_printf(b, "lines      in %s, tax %s\n", doc->currency,
+               doc->inclusive ? "included" : "on top");
+    for (size_t i = 0; i < doc->line_count; i++)
+        print_line(b, &doc->lines[i]);
+    buf_printf(b, "total      %s, tax %s\n", mon_text(doc->total).z, mon_text(doc->total_tax).z);
+}
+
+static void print_wanted(struct buf *b, const struct inv_wanted *w)
+{
     const struct inv_contact *c = &w->contact;
 
     buf_printf(b, "contact    %.*s%s%.*s%s, number %s, else %.*s\n", STR_FMT(c->name),
                c->email.n ? " <" : "", STR_FMT(c->email), c->email.n ? ">" : "", c->number,
                STR_FMT(c->distinct_name));
-    if (w->nothing || inv->action == INV_VOID) {
-        buf_addz(b, w->nothing ? "nothing to export\n" : "void the invoice\n");
-    } else {
-        buf_printf(b, "invoice    %.*s, %s%s\n", STR_FMT(inv->number), statuses[inv->status],
-                   inv->action == INV_CREATE ? "" : ", stands as it is");
-        buf_printf(b, "reference  %.*s\n", STR_FMT(inv->reference));
-        buf_printf(b, "link       %.*s\n", STR_FMT(inv->url));
-        buf_printf(b, "date       %s, due %s\n", inv->date, inv->due_date);
-        buf_printf(b, "lines      in %s, tax %s\n", inv->currency,
-                   inv->inclusive ? "included" : "on top");
-        for (size_t i = 0; i < inv->line_count; i++)
-            print_line(b, &inv->lines[i]);
-        buf_printf(b, "total      %s, tax %s\n", mon_text(inv->total).z,
-                   mon_text(inv->total_tax).z);
-    }
+    if (w->nothing)
+        buf_addz(b, "nothing to export\n");
+    for (size_t i = 0; i < w->doc_count; i++)
+        print_document(b, &w->docs[i]);
     for (size_t i = 0; i < w->payment_count; i++)
-        buf_printf(b, "payment    %s on %s to %.*s, \"%.*s\"\n", mon_text(w->payments[i].amount).z,
-                   w->payments[i].date, STR_FMT(w->payments[i].account),
-                   STR_FMT(w->payments[i].reference));
+        buf_printf(b, "payment    %s on %s to %.*s, \"%.*s\", of %.*s\n",
+                   mon_text(w->payments[i].amount).z, w->payments[i].date,
+                   STR_FMT(w->payments[i].account), STR_FMT(w->payments[i].reference),
+                   STR_FMT(w->payments[i].doc));
+    for (size_t i = 0; i < w->allocation_count; i++)
+        buf_printf(b, "counted    %s on %s, %.*s\n", mon_text(w->allocations[i].amount).z,
+                   w->allocations[i].date, STR_FMT(w->allocations[i].mark));
     if (w->wait_for_split)
         buf_addz(b, "payments   wait: how much went through which gateway is not known yet\n");
     for (size_t i = 0; i < w->problem_count; i++)

@@ -1,0 +1,472 @@
+/*
+ * DESIGN: what the documents should say, key by key, less what they say. Two documents can come of
+ * it: A for the keys that went up, C for those that went down. Discounts and roundings are no
+ * goods: they go with the goods, as lines of the other sign. Where the money of one side finds no
+ * room (it was received before an edit took lines away, or counted against before it came), both
+ * documents say the same more, which changes no account: what edits took away, as often as it
+ * takes.
+ */
+#include "service/sync/invoice.h"
+
+#include <stdlib.h>
+
+#include "service/sync/invoice_books.h"
+
+/* What one key lacks, and what raises both sides. */
+struct diff {
+    const struct inv_line *like; /* with its account and tax type; as written, if it was */
+    struct money amount, tax;
+    struct money more, more_tax;
+    int side; /* 1: up, -1: down, 0: nothing lacks */
+};
+
+struct diffs {
+    struct inv_books *b;
+    struct diff *rows;
+    size_t count, room;
+    size_t at; /* where the last key was found: lines come in the same order everywhere */
+};
+
+/* ---- keys ---- */
+
+static struct diff *diff_of(struct diffs *d, const struct inv_line *line)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        struct diff *row = &d->rows[(d->at + i) % d->count];
+
+        if (str_eq(row->like->key, line->key)) {
+            d->at = (d->at + i + 1) % d->count;
+            return row;
+        }
+    }
+    d->rows[d->count] = (struct diff){.like = line,
+                                      .amount = inv_zero(d->b),
+                                      .tax = inv_zero(d->b),
+                                      .more = inv_zero(d->b),
+                                      .more_tax = inv_zero(d->b)};
+    return &d->rows[d->count++];
+}
+
+static enum err count_lines(struct diffs *d, const struct inv_line *lines, size_t count, bool less)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct diff *row = diff_of(d, &lines[i]);
+        struct money amount = lines[i].amount, tax = lines[i].tax;
+
+        RETURN_IF(inv_plus(&row->amount, less ? mon_neg(amount) : amount));
+        RETURN_IF(inv_plus(&row->tax, less ? mon_neg(tax) : tax));
+    }
+    return ERR_OK;
+}
+
+static enum err count_more(struct diffs *d, const struct inv_lines *lines, bool less)
+{
+    for (size_t i = 0; i < lines->count; i++) {
+        struct diff *row = diff_of(d, &lines->rows[i]);
+        struct money amount = lines->rows[i].amount, tax = lines->rows[i].tax;
+
+        RETURN_IF(inv_plus(&row->more, less ? mon_neg(amount) : amount));
+        RETURN_IF(inv_plus(&row->more_tax, less ? mon_neg(tax) : tax));
+    }
+    return ERR_OK;
+}
+
+/* Every line that takes part, first as it is in Xero: the account and tax type written there hold.
+ * Refunds take part only where nothing at all is to be left. */
+static enum err count_documents(struct diffs *d)
+{
+    struct inv_books *b = d->b;
+
+    d->room = b->left.count + b->sold.count;
+    for (size_t i = 0; i < b->entry_count; i++)
+        d->room += b->entries[i].doc.line_count;
+    d->rows = arena_array(b->w->arena, d->room + 1, sizeof *d->rows);
+    for (size_t i = 0; i < b->entry_count; i++) {
+        const struct inv_entry *e = &b->entries[i];
+
+        if (inv_is_live(e) && (b->dropped || *e->doc.name.p != 'R'))
+            RETURN_IF(count_lines(d, e->doc.lines, e->doc.line_count, !e->doc.credit));
+    }
+    return b->dropped ? ERR_OK : count_lines(d, b->left.rows, b->left.count, false);
+}
+
+static bool is_goods(struct str key)
+{
+    return !str_starts(key, STR("discount:")) && !str_eq(key, STR("rounding")) &&
+           !str_eq(key, STR("cash-rounding"));
+}
+
+/* Xero takes no tax without an amount. A store that never sends TaxAmount has such cents always. */
+static void refuse_bare_tax(struct diffs *d, const struct diff *row)
+{
+    struct inv_books *b = d->b;
+
+    if (b->w->s->tax_amounts_never)
+        return;
+    inv_fail(b->w, INV_DOC_CREDIT_NOTE, "tax-does-not-reconcile",
+             "After %.*s was locked, the tax of \"%.*s\" alone changed by %s %s, and Xero takes no "
+             "tax without an amount.",
+             STR_FMT(b->entries[0].doc.number), STR_FMT(row->like->key), mon_text(row->tax).z,
+             b->w->o->currency);
+}
+
+static void take_sides(struct diffs *d)
+{
+    bool up = false, down = false;
+
+    for (size_t i = 0; i < d->count; i++) {
+        struct diff *row = &d->rows[i];
+
+        if (row->amount.units == 0 && row->tax.units != 0)
+            refuse_bare_tax(d, row);
+        if (row->amount.units == 0)
+            row->tax = inv_zero(d->b);
+        row->side = (row->amount.units > 0) - (row->amount.units < 0);
+        up = up || (row->side > 0 && is_goods(row->like->key));
+        down = down || (row->side < 0 && is_goods(row->like->key));
+    }
+    for (size_t i = 0; i < d->count && (up || down); i++)
+        if (d->rows[i].side != 0 && !is_goods(d->rows[i].like->key))
+            d->rows[i].side = down ? -1 : 1;
+}
+
+/* What the rows of a side come to, as a document's total; SIDE 0: all rows, as an invoice's. */
+static enum err sum_side(const struct diffs *d, int side, struct money *out)
+{
+    *out = inv_zero(d->b);
+    for (size_t i = 0; i < d->count; i++) {
+        const struct diff *row = &d->rows[i];
+
+        if (side != 0 && row->side != side)
+            continue;
+        RETURN_IF(inv_plus(out, row->amount));
+        if (!d->b->head.inclusive)
+            RETURN_IF(inv_plus(out, row->tax));
+    }
+    if (side < 0)
+        *out = mon_neg(*out);
+    return ERR_OK;
+}
+
+/* No document's total may be negative. If one would be, all differences go into one. */
+static enum err join_sides(struct diffs *d, struct money *up, struct money *down)
+{
+    struct money all;
+    int side;
+
+    RETURN_IF(sum_side(d, 1, up));
+    RETURN_IF(sum_side(d, -1, down));
+    if (up->units >= 0 && down->units >= 0)
+        return ERR_OK;
+    RETURN_IF(sum_side(d, 0, &all));
+    side = all.units > 0 ? 1 : -1;
+    for (size_t i = 0; i < d->count; i++)
+        if (d->rows[i].side != 0)
+            d->rows[i].side = side;
+    RETURN_IF(sum_side(d, 1, up));
+    return sum_side(d, -1, down);
+}
+
+/* ---- room for the money ---- */
+
+/* What all documents of one side come to, less what of them counts against the other side. */
+static enum err room_of(const struct inv_books *b, bool credit, struct money *out)
+{
+    const struct inv_known *k = b->w->known;
+
+    *out = inv_zero(b);
+    for (size_t i = 0; i < b->entry_count; i++)
+        if (inv_is_live(&b->entries[i]) && b->entries[i].doc.credit == credit)
+            RETURN_IF(inv_plus(out, b->entries[i].doc.total));
+    for (size_t i = 0; i < k->allocation_count; i++)
+        RETURN_IF(inv_less(out, k->allocations[i].amount));
+    return ERR_OK;
+}
+
+/* What the credit notes have to give back: all that was given back, but what was paid beyond all
+ * that was ever sold and so stands on no document. */
+static enum err money_back(const struct inv_books *b, struct money *out)
+{
+    struct money excess = inv_zero(b), beyond;
+
+    *out = inv_zero(b);
+    for (size_t i = 0; i < b->back_count; i++) {
+        if (b->backs[i].refused)
+            continue;
+        RETURN_IF(inv_plus(out, b->backs[i].money));
+        if (b->backs[i].excess.units > 0)
+            RETURN_IF(inv_plus(&excess, b->backs[i].excess));
+    }
+    RETURN_IF(mon_sub(b->received, b->payable, &beyond));
+    return inv_less(out, inv_least(excess, beyond));
+}
+
+/* Raises both sides where the money needs more room than UP and DOWN leave it. */
+static enum err make_room(struct diffs *d, struct money up, struct money down)
+{
+    struct inv_books *b = d->b;
+    struct money in, out, back, lack, quantum = inv_zero(b);
+    int64_t times;
+
+    RETURN_IF(room_of(b, false, &in));
+    RETURN_IF(inv_plus(&in, up));
+    RETURN_IF(mon_sub(b->payable, in, &lack));
+    RETURN_IF(room_of(b, true, &out));
+    RETURN_IF(inv_plus(&out, down));
+    RETURN_IF(money_back(b, &back));
+    RETURN_IF(mon_sub(back, out, &back));
+    lack = inv_most(lack, back);
+    if (lack.units <= 0)
+        return ERR_OK;
+    RETURN_IF(mon_sub(b->sold.total, b->left.total, &quantum));
+    RETURN_IF(count_more(d, &b->sold, false));
+    if (quantum.units > 0)
+        RETURN_IF(count_more(d, &b->left, true));
+    else
+        quantum = b->sold.total;
+    times = quantum.units > 0 ? (lack.units + quantum.units - 1) / quantum.units : 0;
+    for (size_t i = 0; i < d->count; i++) {
+        RETURN_IF(mon_mul(d->rows[i].more, times, &d->rows[i].more));
+        RETURN_IF(mon_mul(d->rows[i].more_tax, times, &d->rows[i].more_tax));
+    }
+    return ERR_OK;
+}
+
+/* ---- the documents ---- */
+
+bool inv_set_quantity(struct inv_line *line, int64_t n, struct money amount)
+{
+    bool exact = n > 0 && amount.units % n == 0;
+
+    line->quantity = exact ? n : 1;
+    line->unit = amount;
+    if (exact)
+        line->unit.units /= n;
+    return exact;
+}
+
+/* The line of the order as it was sold: its price and what it is called. */
+static const struct inv_line *sold_line(const struct inv_books *b, struct str key)
+{
+    for (size_t i = 0; i < b->sold.count; i++)
+        if (str_eq(b->sold.rows[i].key, key))
+            return &b->sold.rows[i];
+    for (size_t i = 0; i < b->left.count; i++)
+        if (str_eq(b->left.rows[i].key, key))
+            return &b->left.rows[i];
+    return NULL;
+}
+
+/* The rate that Xero's tax type of a line is taken to charge. False: not known. */
+static bool rate_of(struct inv_books *b, enum inv_doc kind, const struct inv_line *like,
+                    struct rate *out)
+{
+    const struct ord_line *line = inv_order_line(b->w->o, like->key);
+    struct inv_coding coding;
+    struct str key = like->key, text = key;
+
+    *out = (struct rate){0};
+    if (line) {
+        inv_code_line(b->w, kind, line, &coding);
+        *out = coding.rate;
+        return out->units != 0 || like->tax.units == 0;
+    }
+    if (!str_starts(key, STR("discount:")))
+        return !is_goods(key); /* roundings are exempt */
+    while (text.n > 0 && memchr(text.p, ':', text.n))
+        (void)str_split(&text, ':');
+    return mon_rate_parse(text, out, NULL) == ERR_OK;
+}
+
+/* One line of AMOUNT and TAX on the account and tax type of ROW. */
+static enum err write_diff(struct inv_books *b, enum inv_doc kind, const struct diff *row,
+                           struct money amount, struct money tax, struct inv_line *out)
+{
+    const struct inv_line *sold = sold_line(b, row->like->key);
+    const struct ord_line *line = inv_order_line(b->w->o, row->like->key);
+    struct rate rate;
+    int64_t n = 1;
+
+    *out = (struct inv_line){.key = row->like->key,
+                             .account = row->like->account,
+                             .tax_type = row->like->tax_type,
+                             .discount = inv_zero(b),
+                             .description = STR("Difference")};
+    if (sold)
+        out->description = sold->description;
+    else if (line)
+        out->description = inv_line_title(line);
+    /* As many as were sold at their price, where that is what the amount is. */
+    if (sold && sold->unit.units > 0 && amount.units % sold->unit.units == 0)
+        n = amount.units / sold->unit.units;
+    (void)inv_set_quantity(out, n, amount);
+    if (rate_of(b, kind, row->like, &rate)) {
+        RETURN_IF(inv_finish_line(b->w, kind, out, rate, tax));
+    } else {
+        out->amount = amount;
+        out->tax = tax;
+        out->send_tax = true;
+    }
+    if (out->tax.units != tax.units)
+        inv_fail(b->w, kind, "tax-does-not-reconcile",
+                 "The tax of \"%.*s\" has to be %s on a line of %s, which is not what Xero "
+                 "computes, and this store never sends tax amounts (settings.tax_amounts).",
+                 STR_FMT(out->description), mon_text(tax).z, mon_text(amount).z);
+    return ERR_OK;
+}
+
+/* "A3": after the last of its letter, gone ones too. */
+static struct str next_name(struct inv_books *b, char letter)
+{
+    const struct inv_known *k = b->w->known;
+    int64_t last = 0, n;
+
+    for (size_t i = 0; i < k->doc_count; i++) {
+        struct str name = k->docs[i].name;
+
+        if (name.n > 1 && *name.p == letter &&
+            str_int64((struct str){name.p + 1, name.n - 1}, &n) && n > last)
+            last = n;
+    }
+    return str_of(arena_printf(b->w->arena, "%c%lld", letter, (long long)last + 1));
+}
+
+/* The last document of the letter was voided by a person: what it said is not said again without
+ * being asked for. */
+static bool is_letter_withheld(struct inv_books *b, enum inv_doc kind, char letter)
+{
+    struct str next = next_name(b, letter);
+    const struct inv_known *k = b->w->known;
+    int64_t n, last;
+
+    if (!str_int64((struct str){next.p + 1, next.n - 1}, &last))
+        return false;
+    for (size_t i = 0; i < k->doc_count; i++) {
+        struct str name = k->docs[i].name;
+
+        if (name.n > 1 && *name.p == letter &&
+            str_int64((struct str){name.p + 1, name.n - 1}, &n) && n == last - 1)
+            return inv_is_withheld(b, kind, name);
+    }
+    return false;
+}
+
+static void change_day(const struct inv_books *b, char out[11])
+{
+    const struct order *o = b->w->o;
+
+    if (o->state.cancelled && o->cancelled_day[0])
+        memcpy(out, o->cancelled_day, 11);
+    else if (!ord_day(str_of(o->updated_at), out))
+        memcpy(out, b->entries[0].doc.date, 11);
+}
+
+/* The lines of one side's document; 0: it needs none. */
+static enum err write_side(struct diffs *d, int side, struct inv_line **lines, size_t *count)
+{
+    struct inv_books *b = d->b;
+    enum inv_doc kind = side > 0 ? INV_DOC_INVOICE : INV_DOC_CREDIT_NOTE;
+
+    *lines = arena_array(b->w->arena, d->count + 1, sizeof **lines);
+    *count = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        const struct diff *row = &d->rows[i];
+        struct money amount = row->more, tax = row->more_tax;
+
+        if (row->side == side) {
+            RETURN_IF(inv_plus(&amount, side > 0 ? row->amount : mon_neg(row->amount)));
+            RETURN_IF(inv_plus(&tax, side > 0 ? row->tax : mon_neg(row->tax)));
+        }
+        if (amount.units != 0 || tax.units != 0)
+            RETURN_IF(write_diff(b, kind, row, amount, tax, &(*lines)[(*count)++]));
+    }
+    if (*count > 0)
+        (void)is_letter_withheld(b, kind, side > 0 ? 'A' : 'C');
+    return ERR_OK;
+}
+
+/* Both documents or none: a problem says why not. */
+static enum err make_sides(struct diffs *d)
+{
+    struct inv_books *b = d->b;
+    size_t before = b->w->problem_count, n_up = 0, n_down = 0;
+    struct inv_line *up = NULL, *down = NULL;
+    char day[11];
+
+    RETURN_IF(write_side(d, 1, &up, &n_up));
+    RETURN_IF(write_side(d, -1, &down, &n_down));
+    if (b->w->problem_count > before)
+        return ERR_OK;
+    change_day(b, day);
+    if (n_up > 0)
+        RETURN_IF(inv_set_lines(b, inv_add_entry(b, next_name(b, 'A'), false, day), up, n_up));
+    if (n_down > 0)
+        RETURN_IF(inv_set_lines(b, inv_add_entry(b, next_name(b, 'C'), true, day), down, n_down));
+    return ERR_OK;
+}
+
+/* Nothing is left to the shop, but somebody else paid on a document, or out of one: what is to
+ * become of that money, a person has to say. */
+static bool is_foreign(struct diffs *d)
+{
+    struct inv_books *b = d->b;
+    bool lacks = false;
+
+    for (size_t i = 0; i < d->count; i++)
+        lacks = lacks || d->rows[i].side != 0;
+    for (size_t i = 0; i < b->entry_count && b->dropped && lacks; i++) {
+        const struct inv_known_doc *k = b->entries[i].known;
+
+        if (!k || k->foreign.units <= 0)
+            continue;
+        inv_fail(b->w, INV_DOC_CREDIT_NOTE, "paid-by-others",
+                 "The order is cancelled, and on %.*s in Xero stand %s %s that were not entered "
+                 "from here.",
+                 STR_FMT(k->number), mon_text(k->foreign).z, b->w->o->currency);
+        return true;
+    }
+    return false;
+}
+
+/* All that was recorded as paid has been given back. */
+static bool is_covered(const struct inv_books *b)
+{
+    struct money paid = inv_zero(b), back = inv_zero(b);
+    const struct inv_known *k = b->w->known;
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < k->payment_count && e == ERR_OK; i++) {
+        const struct inv_known_doc *doc = inv_known_doc(k, k->payments[i].doc);
+
+        if (doc && !doc->credit && !doc->gone)
+            e = inv_plus(&paid, k->payments[i].amount);
+    }
+    for (size_t i = 0; i < b->back_count && e == ERR_OK; i++)
+        e = inv_plus(&back, b->backs[i].money);
+    return e == ERR_OK && mon_cmp(back, paid) >= 0;
+}
+
+enum err inv_make_differences(struct inv_books *b)
+{
+    struct diffs d = {.b = b};
+    struct money up = inv_zero(b), down = inv_zero(b);
+    bool lacks = false;
+
+    if (!b->has_sale)
+        return ERR_OK;
+    RETURN_IF(count_documents(&d));
+    if ((b->frozen && !b->dropped) || (b->dropped && !is_covered(b)))
+        for (size_t i = 0; i < d.count; i++)
+            d.rows[i].amount = d.rows[i].tax = inv_zero(b);
+    take_sides(&d);
+    if (is_foreign(&d))
+        return ERR_OK;
+    RETURN_IF(join_sides(&d, &up, &down));
+    if (!b->partial)
+        RETURN_IF(make_room(&d, up, down));
+    for (size_t i = 0; i < d.count; i++)
+        lacks = lacks || d.rows[i].side != 0 || d.rows[i].more.units != 0;
+    if (!lacks || (b->entries[0].known && inv_is_changed(b)))
+        return ERR_OK;
+    return make_sides(&d);
+}
