@@ -48,10 +48,12 @@ static const struct xero_element *element_for(const struct element *el, size_t i
 static void end_doubts(struct work *w, const struct call *c)
 {
     for (size_t i = 0; i < c->n; i++) {
-        const struct element *el = &c->elements[i];
+        struct element *el = &c->elements[i];
 
-        if (el->open && el->x)
-            exp_refused(w, el->x, c->kind->document, el->doubts, el->doubt_count);
+        if (!el->open || !el->x || el->doubt_count == 0)
+            continue;
+        exp_doc_refused(w, c->kind, el, el->doubts, el->doubt_count);
+        el->open = false;
     }
 }
 
@@ -69,7 +71,7 @@ enum work_next exp_apply(struct work *w, struct call *c, struct xero_answer *a)
     for (size_t i = 0; i < c->n; i++) {
         struct element *el = &c->elements[i];
         const struct xero_element *v =
-            n == c->n ? element_for(el, i, c->kind == &exp_voids, found, n) : NULL;
+            n == c->n ? element_for(el, i, c->kind->by_id, found, n) : NULL;
 
         el->open = v == NULL;
         if (v)
@@ -106,10 +108,9 @@ static enum work_next refused(struct work *w, struct call *c, struct xero_answer
     if (c->n > 1)
         return halve(w, c);
     el->open = false;
-    if (gone && c->kind == &exp_invoices && exp_renew_contact(w, el->x))
-        return WORK_GO;
-    exp_fail(w, el->x, c->kind->document, gone ? &not_found : a->messages, NULL,
-             gone ? 1 : a->message_count);
+    if (!gone || c->kind != &exp_invoices || !exp_renew_contact(w, el->x))
+        exp_doc_refused(w, c->kind, el, gone ? &not_found : a->messages,
+                        gone ? 1 : a->message_count);
     return WORK_GO;
 }
 
@@ -136,9 +137,17 @@ static enum work_next too_large(struct work *w, struct call *c)
     if (c->n > 1)
         return halve(w, c);
     c->elements[0].open = false;
-    exp_fail_one(w, c->elements[0].x, c->kind->document, "request-too-large",
-                 "The document is larger than Xero takes in one call.");
+    exp_doc_failed(w, c->kind, &c->elements[0], "request-too-large",
+                   "The document is larger than Xero takes in one call.");
     return WORK_GO;
+}
+
+const char *exp_path(struct work *w, const struct call *c)
+{
+    if (!c->kind->by_note)
+        return c->kind->path;
+    return arena_printf(&w->arena, "CreditNotes/%.*s/%s", STR_FMT(c->elements[0].note_id),
+                        c->kind->path);
 }
 
 static enum work_next make_batch(struct work *w, const struct call_kind *kind,
@@ -154,7 +163,7 @@ static enum work_next make_batch(struct work *w, const struct call_kind *kind,
         elements[i].open = true;
     c.meta = exp_write_meta(w, &c);
     cry_uuid(c.key);
-    next = exp_send(w, kind->method, kind->path, &c, &a);
+    next = exp_send(w, kind->method, exp_path(w, &c), &c, &a);
     if (next == WORK_GO && a.verdict == XERO_ANSWERED) {
         met_add(MET_XERO_BATCH, (int64_t)n, kind->list, NULL, NULL);
         next = exp_apply(w, &c, &a);
@@ -163,8 +172,8 @@ static enum work_next make_batch(struct work *w, const struct call_kind *kind,
         next = refused(w, &c, &a);
     } else if (next == WORK_UNKNOWN && a.in_progress) {
         /* Xero may be at it this very moment: neither sent again nor looked up for a while. */
-        for (size_t i = 0; i < n && kind->unsure; i++)
-            kind->unsure(w, &elements[i]);
+        for (size_t i = 0; i < n; i++)
+            exp_mark(w, kind, &elements[i]);
         put_off(w, &c, w->e->lease_ms);
         w->again_ms = 0;
         next = WORK_HAND_BACK;
@@ -176,178 +185,39 @@ static enum work_next make_batch(struct work *w, const struct call_kind *kind,
     return next;
 }
 
+/* How many of the first of N elements go into one call. */
+static size_t batch_of(const struct call_kind *kind, const struct element *elements, size_t n)
+{
+    size_t k = 1;
+
+    while (k < n && k < LIM_XERO_BATCH &&
+           (!kind->by_note || str_eq(elements[k].note_id, elements[0].note_id)))
+        k++;
+    return k < n ? k : n;
+}
+
 enum work_next exp_make(struct work *w, const struct call_kind *kind, struct element *elements,
                         size_t n)
 {
     enum work_next next = WORK_GO;
 
-    for (size_t i = 0; i < n && next == WORK_GO; i += LIM_XERO_BATCH)
-        next = make_batch(w, kind, elements + i, n - i < LIM_XERO_BATCH ? n - i : LIM_XERO_BATCH);
+    for (size_t i = 0, k = 0; i < n && next == WORK_GO; i += k) {
+        k = batch_of(kind, elements + i, n - i);
+        next = make_batch(w, kind, elements + i, k);
+    }
     return next;
 }
 
-/* ---- the stages ---- */
-
-static struct str status_text(enum inv_status s)
+enum work_next exp_look_up(struct work *w, const struct call_kind *kind, struct element *elements,
+                           size_t n)
 {
-    return s == INV_AUTHORISED ? STR("AUTHORISED")
-           : s == INV_DRAFT    ? STR("DRAFT")
-                               : STR("SUBMITTED");
-}
-
-/* The documents of all open orders that are to be made. */
-static enum work_next make_invoices(struct work *w)
-{
-    struct element *elements = arena_array(&w->arena, w->count + 1, sizeof(*elements));
-    size_t n = 0;
-
-    for (size_t i = 0; i < w->count; i++) {
-        struct work_order *x = &w->orders[i];
-        const struct inv_document *doc = x->wanted.docs;
-
-        if (x->ended || x->wanted.doc_count == 0 || doc->action != INV_CREATE)
-            continue;
-        elements[n++] = (struct element){.x = x,
-                                         .doc = doc->name,
-                                         .document = doc,
-                                         .number = doc->number,
-                                         .url = doc->url,
-                                         .status = status_text(doc->status),
-                                         .currency = str_of(doc->currency),
-                                         .total = exp_amount(w, doc->total),
-                                         .tax = exp_amount(w, doc->total_tax)};
-    }
-    return exp_make(w, &exp_invoices, elements, n);
-}
-
-static enum work_next make_voids(struct work *w)
-{
-    struct element *elements = arena_array(&w->arena, w->count + 1, sizeof(*elements));
-    size_t n = 0;
-
-    for (size_t i = 0; i < w->count; i++) {
-        struct work_order *x = &w->orders[i];
-        const struct inv_document *doc = x->wanted.docs;
-        const struct inv_known_doc *sale = exp_sale(x);
-
-        if (x->ended || x->wanted.doc_count == 0 || doc->action != INV_VOID || !sale || sale->gone)
-            continue;
-        elements[n++] = (struct element){
-            .x = x,
-            .doc = doc->name,
-            .number = sale->number,
-            .invoice_id = sale->id,
-            .status = str_eq(sale->status, STR("AUTHORISED")) ? STR("VOIDED") : STR("DELETED"),
-            .currency = str_of(sale->total.currency),
-            .total = exp_amount(w, sale->total)};
-    }
-    return exp_make(w, &exp_voids, elements, n);
-}
-
-static bool is_made(const struct work_order *x, struct str mark)
-{
-    for (size_t i = 0; i < x->known.payment_count; i++) {
-        if (str_eq(x->known.payments[i].mark, mark))
-            return true;
-    }
-    return false;
-}
-
-/* The payments that Xero should hold and does not, as far as is recorded; only those of orders in
- * doubt if DOUBTED. */
-static struct element *missing_payments(struct work *w, bool doubted, size_t *n)
-{
-    struct element *elements;
-    size_t room = 1;
-
-    for (size_t i = 0; i < w->count; i++)
-        room += w->orders[i].wanted.payment_count;
-    elements = arena_array(&w->arena, room, sizeof(*elements));
-    *n = 0;
-    for (size_t i = 0; i < w->count; i++) {
-        struct work_order *x = &w->orders[i];
-
-        if (x->ended || (doubted && !x->o->doubt))
-            continue;
-        for (size_t k = 0; k < x->wanted.payment_count; k++) {
-            const struct inv_payment *p = &x->wanted.payments[k];
-            const struct inv_known_doc *paid = inv_known_doc(&x->known, p->doc);
-
-            if (!paid || paid->gone || is_made(x, p->mark))
-                continue;
-            elements[(*n)++] = (struct element){.x = x,
-                                                .payment = p,
-                                                .doc = p->doc,
-                                                .invoice_id = paid->id,
-                                                .mark = p->mark,
-                                                .reference = p->reference,
-                                                .number = p->reference,
-                                                .currency = str_of(p->amount.currency),
-                                                .total = exp_amount(w, p->amount),
-                                                .open = doubted};
-        }
-    }
-    return elements;
-}
-
-/* An order that was failed while a call's outcome was not known may have payments of which nothing
- * is recorded, and nothing in Xero keeps a payment from being made twice: so look before any is
- * made. */
-static enum work_next adopt_doubted_payments(struct work *w)
-{
-    size_t n = 0;
-    struct element *elements = missing_payments(w, true, &n);
     enum work_next next = WORK_GO;
 
     for (size_t i = 0; i < n && next == WORK_GO; i += LIM_XERO_BATCH) {
-        struct call c = {.kind = &exp_payments, .elements = elements + i};
+        struct call c = {.kind = kind, .elements = elements + i};
 
         c.n = n - i < LIM_XERO_BATCH ? n - i : LIM_XERO_BATCH;
         next = exp_resolve(w, &c);
     }
-    return next;
-}
-
-static enum work_next make_payments(struct work *w)
-{
-    size_t n = 0;
-    enum work_next next = adopt_doubted_payments(w);
-
-    if (next != WORK_GO)
-        return next;
-    struct element *elements = missing_payments(w, false, &n);
-
-    return exp_make(w, &exp_payments, elements, n);
-}
-
-/* Whether the documents of some order are to be sent again; each order is told so once for each
- * reason at most. */
-static bool try_again(struct work *w)
-{
-    bool any = false;
-
-    for (size_t i = 0; i < w->count; i++) {
-        any = any || (w->orders[i].another_try && !w->orders[i].ended);
-        w->orders[i].another_try = false;
-    }
-    return any;
-}
-
-enum work_next exp_stages(struct work *w)
-{
-    enum work_next next = exp_look_at_lost(w);
-
-    do {
-        if (next == WORK_GO)
-            next = exp_resolve_contacts(w);
-        if (next == WORK_GO)
-            next = exp_resolve_items(w);
-        if (next == WORK_GO)
-            next = make_invoices(w);
-    } while (next == WORK_GO && try_again(w));
-    if (next == WORK_GO)
-        next = make_voids(w);
-    if (next == WORK_GO)
-        next = make_payments(w);
     return next;
 }

@@ -221,10 +221,14 @@ static enum work_next look_up_later(struct work *w, struct call *c)
     return WORK_GO;
 }
 
-const struct call_kind exp_contacts = {
-    "contacts",    "PUT",         "Contacts?summarizeErrors=false",
-    "Contacts",    "Contact",     write_contact,
-    apply_contact, look_up_later, NULL};
+const struct call_kind exp_contacts = {.name = "contacts",
+                                       .method = "PUT",
+                                       .path = "Contacts?summarizeErrors=false",
+                                       .list = "Contacts",
+                                       .document = "Contact",
+                                       .write = write_contact,
+                                       .apply = apply_contact,
+                                       .look_up = look_up_later};
 
 /* Two customers with one address, of two stores, are one person: the second one is looked for again
  * when the first one is there. */

@@ -32,6 +32,7 @@ void exp_read_docs(struct work *w, struct work_order *x)
         js_free(&doc);
     }
     x->known.lines_may_change = x->o->lines;
+    x->known.again = x->o->again;
     (void)snprintf(x->known.paid_day, sizeof(x->known.paid_day), "%.*s", STR_FMT(x->o->paid_day));
 }
 
@@ -48,6 +49,86 @@ bool exp_wait_for_split(struct work *w, struct work_order *x)
             str_of(arena_printf(&w->arena, "{\"until_ms\":%lld}", (long long)x->split_until_ms)));
     }
     exp_again(x, x->split_until_ms > now ? x->split_until_ms - now : 1);
+    return true;
+}
+
+/* ---- locked periods ---- */
+
+/* How long a day learnt from a refusal counts: somebody may open the books again. */
+#define OPEN_DAY_MS "3600000"
+
+static struct str open_key(struct work *w)
+{
+    return str_of(arena_printf(&w->arena, RDS_PREFIX "open:%s", w->lease->connection));
+}
+
+/* What this lease or another one learnt. */
+static void recall_open_day(struct work *w, struct work_order *x)
+{
+    struct str argv[] = {STR("GET"), open_key(w)};
+    struct rds_reply *reply = NULL;
+    struct errinfo info = {0};
+    char day[11] = "";
+
+    if (!w->open_asked && rds_call(w->redis, argv, 2, &reply, &info) == ERR_OK) {
+        if (ord_day(rds_text(reply), day) && strcmp(day, w->open_from) > 0)
+            memcpy(w->open_from, day, sizeof(day));
+        w->open_asked = true;
+        rds_free(reply);
+    }
+    memcpy(x->known.open_from, w->open_from, sizeof(w->open_from));
+}
+
+/* "...currently set at 30-Nov-2018": the day behind it. */
+static bool day_behind(struct str message, char out[11])
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const char *const words = "currently set at ";
+    size_t n = strlen(words);
+    char day[11];
+
+    for (size_t i = 0; i + n + 11 <= message.n; i++) {
+        const char *at = message.p + i + n;
+
+        if (memcmp(message.p + i, words, n) != 0)
+            continue;
+        for (int m = 0; m < 12; m++) {
+            if (memcmp(at + 3, months + (ptrdiff_t)3 * m, 3) != 0)
+                continue;
+            (void)snprintf(day, sizeof(day), "%.4s-%02d-%.2s", at + 7, m + 1, at);
+            return ord_day(str_of(day), day) && ord_day_add(day, 1, out);
+        }
+    }
+    return false;
+}
+
+static void learn(struct work *w, const char day[11])
+{
+    struct str argv[] = {STR("SET"), open_key(w), str_of(day), STR("PX"), STR(OPEN_DAY_MS)};
+    struct rds_reply *reply = NULL;
+    struct errinfo info = {0};
+
+    memcpy(w->open_from, day, sizeof(w->open_from));
+    err_ignore(rds_call(w->redis, argv, 5, &reply, &info), "the next lease learns it again");
+    rds_free(reply);
+}
+
+bool exp_learn_open_day(struct work *w, struct element *el, const struct xero_element *v)
+{
+    struct work_order *x = el->x;
+    char latest[11] = "", day[11];
+
+    for (size_t i = 0; i < v->message_count; i++)
+        if (day_behind(v->messages[i], day) && strcmp(day, latest) > 0)
+            memcpy(latest, day, sizeof(latest));
+    /* An order that is not loaded yet is built with it; then its store's policy counts. */
+    if (!latest[0] || !x || (x->store && !x->store->options.invoice.lock_next_open_day))
+        return false;
+    if (x->store && strcmp(latest, x->known.open_from) <= 0)
+        return false;
+    if (strcmp(latest, w->open_from) > 0)
+        learn(w, latest);
+    x->another_try = true;
     return true;
 }
 
@@ -184,6 +265,9 @@ static void hash_wanted(struct work *w, struct work_order *x)
     for (size_t i = 0; i < x->wanted.payment_count; i++)
         buf_printf(&text, " %.*s=%s", STR_FMT(x->wanted.payments[i].mark),
                    mon_text(x->wanted.payments[i].amount).z);
+    for (size_t i = 0; i < x->wanted.allocation_count; i++)
+        buf_printf(&text, " %.*s=%s", STR_FMT(x->wanted.allocations[i].mark),
+                   mon_text(x->wanted.allocations[i].amount).z);
     for (size_t i = 0; i < x->wanted.problem_count; i++)
         buf_printf(&text, " %.*s", STR_FMT(x->wanted.problems[i].text));
     cry_short_hash(buf_str(&text), hash);
@@ -227,6 +311,25 @@ static void stop_on_problems(struct work *w, struct work_order *x)
         exp_fail(w, x, inv_doc_text(doc), texts, ids, n);
 }
 
+void exp_build(struct work *w, struct work_order *x)
+{
+    const struct inv_settings *settings = &x->store->options.invoice;
+    struct errinfo info = {0};
+    enum err e = ERR_OK;
+
+    if (settings->lock_next_open_day)
+        recall_open_day(w, x);
+    e = inv_build(x->order, settings, &x->known, x->link, &w->arena, &x->wanted, &info);
+    if (e != ERR_OK) {
+        exp_fail_one(w, x, inv_doc_text(INV_DOC_INVOICE),
+                     unusable(e) ? "unusable-order" : "internal-fault", "%s",
+                     info.text[0] ? info.text : err_text(e));
+        return;
+    }
+    hash_wanted(w, x);
+    stop_on_problems(w, x);
+}
+
 void exp_load(struct work *w, struct work_order *x)
 {
     struct str platform, store, id;
@@ -235,6 +338,7 @@ void exp_load(struct work *w, struct work_order *x)
     struct errinfo info = {0};
     enum err e = ERR_OK;
 
+    x->another_try = false; /* what settling learnt is known by now */
     hash_parts(w, x);
     if (!job_order_key_split(x->o->key, &platform, &store, &id)) {
         exp_fail_one(w, x, inv_doc_text(INV_DOC_INVOICE), "internal-fault",
@@ -251,15 +355,13 @@ void exp_load(struct work *w, struct work_order *x)
     if (x->store->options.invoice.presentment_currency)
         money = SHP_PRESENTMENT_MONEY;
     e = read_order(x->o, store, money, &w->arena, order, &info);
-    if (e == ERR_OK)
-        e = inv_build(order, &x->store->options.invoice, &x->known,
-                      link_of(w, x->o->key, store, id), &w->arena, &x->wanted, &info);
     if (e != ERR_OK) {
         exp_fail_one(w, x, inv_doc_text(INV_DOC_INVOICE),
                      unusable(e) ? "unusable-order" : "internal-fault", "%s",
                      info.text[0] ? info.text : err_text(e));
         return;
     }
-    hash_wanted(w, x);
-    stop_on_problems(w, x);
+    x->order = order;
+    x->link = link_of(w, x->o->key, store, id);
+    exp_build(w, x);
 }

@@ -11,13 +11,13 @@
 /* Between two tries to report a lease's end while Redis is away. */
 #define REPORT_AGAIN_MS 250
 
-void exp_fail(struct work *w, struct work_order *x, const char *document,
-              const struct str *messages, const char *const *ids, size_t n)
+/* ITEM: what could not be exported, as people call it. */
+static void fail_item(struct work *w, struct work_order *x, const char *document, struct str item,
+                      const struct str *messages, const char *const *ids, size_t n)
 {
     struct job_failure *f = arena_alloc(&w->arena, sizeof(*f));
     struct str *texts = arena_array(&w->arena, n, sizeof(*texts));
     const char **rows = arena_array(&w->arena, n, sizeof(*rows));
-    struct str item = x->o->name.n > 0 ? x->o->name : x->o->key;
 
     if (x->ended || n == 0)
         return;
@@ -25,8 +25,6 @@ void exp_fail(struct work *w, struct work_order *x, const char *document,
         texts[i] = arena_str(&w->arena, messages[i]);
         rows[i] = ids && ids[i] ? ids[i] : cat_match(texts[i])->id;
     }
-    if (strcmp(document, inv_doc_text(INV_DOC_CONTACT)) == 0 && x->wanted.contact.name.n > 0)
-        item = x->wanted.contact.name;
     *f = (struct job_failure){.failed_export = document,
                               .exported_item = item,
                               .errors = texts,
@@ -39,6 +37,20 @@ void exp_fail(struct work *w, struct work_order *x, const char *document,
     x->report.failure = f;
     x->report.summary = str_of(
         arena_printf(&w->arena, "%s failed: %.*s", document, STR_FMT(str_cut(texts[0], 400))));
+}
+
+static struct str order_name(const struct work_order *x)
+{
+    return x->o->name.n > 0 ? x->o->name : x->o->key;
+}
+
+void exp_fail(struct work *w, struct work_order *x, const char *document,
+              const struct str *messages, const char *const *ids, size_t n)
+{
+    bool contact = strcmp(document, inv_doc_text(INV_DOC_CONTACT)) == 0;
+    struct str item = contact ? x->wanted.contact.name : STR("");
+
+    fail_item(w, x, document, item.n > 0 ? item : order_name(x), messages, ids, n);
 }
 
 void exp_fail_one(struct work *w, struct work_order *x, const char *document, const char *id,
@@ -105,6 +117,100 @@ void exp_refused(struct work *w, struct work_order *x, const char *document,
         exp_fail(w, x, document, messages, NULL, n);
 }
 
+/* ---- documents that fail alone ---- */
+
+/* Whether all else of the order has to wait for EL's document. */
+static bool is_main(const struct call_kind *kind, const struct element *el)
+{
+    return strcmp(kind->list, "Contacts") == 0 ||
+           (strcmp(kind->list, "Invoices") == 0 && str_eq(el->doc, STR("invoice")));
+}
+
+static void add_trouble(struct work *w, struct work_order *x, const struct trouble *t)
+{
+    struct trouble *all = exp_grown(w, x->troubles, x->trouble_count, sizeof(*all));
+
+    all[x->trouble_count++] = *t;
+    x->troubles = all;
+}
+
+void exp_doc_refused(struct work *w, const struct call_kind *kind, const struct element *el,
+                     const struct str *messages, size_t n)
+{
+    if (!el->x || el->x->ended)
+        return;
+    if (is_main(kind, el)) {
+        exp_refused(w, el->x, kind->document, messages, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct str text = arena_str(&w->arena, messages[i]);
+
+        add_trouble(w, el->x,
+                    &(struct trouble){kind->document, cat_match(text)->id, el->number, text});
+    }
+}
+
+void exp_doc_failed(struct work *w, const struct call_kind *kind, const struct element *el,
+                    const char *id, const char *fmt, ...)
+{
+    char line[1024];
+    struct str text;
+    va_list ap;
+
+    if (!el->x || el->x->ended)
+        return;
+    va_start(ap, fmt);
+    (void)vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    text = arena_str(&w->arena, str_cut(str_of(line), sizeof(line)));
+    if (is_main(kind, el))
+        exp_fail(w, el->x, kind->document, &text, &id, 1);
+    else
+        add_trouble(w, el->x, &(struct trouble){kind->document, id, el->number, text});
+}
+
+/* The order's row: all that the builder found and all that Xero refused. Messages of several
+ * documents say of which each is. */
+static void end_with_troubles(struct work *w, struct work_order *x)
+{
+    const struct inv_wanted *wanted = &x->wanted;
+    size_t n = 0, room = wanted->problem_count + x->trouble_count;
+    struct str *texts = arena_array(&w->arena, room, sizeof(*texts));
+    const char **ids = arena_array(&w->arena, room, sizeof(*ids));
+    const char *document = NULL;
+    struct str item = order_name(x);
+    bool several = false, all_pass = wanted->problem_count == 0;
+
+    for (size_t i = 1; i < x->trouble_count; i++)
+        several = several || !str_eq(x->troubles[i].name, x->troubles[0].name);
+    for (size_t i = 0; i < x->trouble_count; i++) {
+        const struct trouble *t = &x->troubles[i];
+
+        document = document ? document : t->document;
+        all_pass = all_pass && cat_row_by_id(t->id)->retry != CAT_RETRY_NO;
+        ids[n] = t->id;
+        texts[n] = t->text;
+        if (several)
+            texts[n] = str_of(arena_printf(&w->arena, "%s %.*s: %.*s", t->document,
+                                           STR_FMT(t->name), STR_FMT(t->text)));
+        n++;
+    }
+    for (size_t i = 0; i < wanted->problem_count; i++) {
+        document = document ? document : inv_doc_text(wanted->problems[i].doc);
+        texts[n] = wanted->problems[i].text;
+        ids[n++] = wanted->problems[i].catalogue;
+    }
+    if (x->trouble_count > 0 && !several && strcmp(document, "Credit note") == 0)
+        item = str_of(
+            arena_printf(&w->arena, "%.*s (%.*s)", STR_FMT(item), STR_FMT(x->troubles[0].name)));
+    fail_item(w, x, document, item, texts, ids, n);
+    if (all_pass && x->o->attempts + 1 < w->e->max_attempts) {
+        x->report.outcome = JOB_RETRY;
+        x->report.delay_ms = retry_ms(x->o->attempts);
+    }
+}
+
 /* ---- the end of each order ---- */
 
 static struct str synced_row(struct work *w, const struct work_order *x)
@@ -131,27 +237,54 @@ static struct str synced_row(struct work *w, const struct work_order *x)
     return row;
 }
 
-/* "Invoice ACME-1042 for 46.81 GBP created and paid." */
+/* What was done with a document, in words; "" nothing. */
+static const char *done_to(const struct work_doc *d, bool credit)
+{
+    if (d->voided)
+        return "voided";
+    if (credit)
+        return d->made && d->paid
+                   ? (d->allocated ? "made, paid back in part and allocated" : "made and paid back")
+               : d->made && d->allocated ? "made and allocated"
+               : d->made                 ? "made"
+               : d->paid                 ? "paid back"
+               : d->allocated            ? "allocated"
+                                         : "";
+    return d->made && d->paid      ? "created and paid"
+           : d->made               ? "created"
+           : d->updated && d->paid ? "updated and paid"
+           : d->updated            ? "updated"
+           : d->paid               ? "paid"
+                                   : "";
+}
+
+/* "Invoice ACME-1042 for 46.81 GBP created and paid." and its like for each document. */
 static struct str sentence(struct work *w, const struct work_order *x)
 {
     const struct inv_known_doc *sale = exp_sale(x);
-    const char *what = "already matches the order; nothing was sent";
+    const char *text = "";
 
+    for (size_t i = 0; i < x->known.doc_count; i++) {
+        const struct inv_known_doc *doc = &x->known.docs[i];
+        const struct work_doc *d = x->docs;
+
+        while (d && !str_eq(d->name, doc->name))
+            d = d->next;
+        if (d && done_to(d, doc->credit)[0])
+            text =
+                arena_printf(&w->arena, "%s%s%s %.*s for %s %s %s.", text, text[0] ? " " : "",
+                             doc->credit ? "Credit note" : "Invoice", STR_FMT(doc->number),
+                             mon_text(doc->total).z, doc->total.currency, done_to(d, doc->credit));
+    }
+    if (text[0])
+        return str_of(text);
     if (!sale)
         return STR("There is nothing to export for this order.");
-    if (x->voided)
-        what = "voided";
-    else if (x->made && x->paid)
-        what = "created and paid";
-    else if (x->made)
-        what = "created";
-    else if (x->paid)
-        what = "paid";
-    else if (x->settled_by_hand)
-        what = "was settled in Xero by other means; no payment was added";
-    return str_of(arena_printf(&w->arena, "Invoice %.*s for %.*s %.*s %s.", STR_FMT(sale->number),
-                               STR_FMT(exp_amount(w, sale->total)),
-                               STR_FMT(str_of(sale->total.currency)), what));
+    return str_of(arena_printf(&w->arena, "Invoice %.*s for %s %s %s.", STR_FMT(sale->number),
+                               mon_text(sale->total).z, sale->total.currency,
+                               x->settled_by_hand
+                                   ? "was settled in Xero by other means; no payment was added"
+                                   : "already matches the order; nothing was sent"));
 }
 
 static void end_done(struct work *w, struct work_order *x)
@@ -164,20 +297,6 @@ static void end_done(struct work *w, struct work_order *x)
         x->report.synced = synced_row(w, x);
 }
 
-/* The documents that could be made stand; the rest is told of. */
-static void end_with_problems(struct work *w, struct work_order *x)
-{
-    const struct inv_wanted *wanted = &x->wanted;
-    struct str *texts = arena_array(&w->arena, wanted->problem_count, sizeof(*texts));
-    const char **ids = arena_array(&w->arena, wanted->problem_count, sizeof(*ids));
-
-    for (size_t i = 0; i < wanted->problem_count; i++) {
-        texts[i] = wanted->problems[i].text;
-        ids[i] = wanted->problems[i].catalogue;
-    }
-    exp_fail(w, x, inv_doc_text(wanted->problems[0].doc), texts, ids, wanted->problem_count);
-}
-
 void exp_end_all(struct work *w, enum work_next next)
 {
     for (size_t i = 0; i < w->count; i++) {
@@ -187,8 +306,8 @@ void exp_end_all(struct work *w, enum work_next next)
             continue;
         if (next != WORK_GO)
             exp_again(x, w->again_ms);
-        else if (x->wanted.problem_count > 0)
-            end_with_problems(w, x);
+        else if (x->wanted.problem_count > 0 || x->trouble_count > 0)
+            end_with_troubles(w, x);
         else if (!x->wanted.nothing && !exp_sale(x))
             exp_fail_one(w, x, "Sales invoice", "internal-fault",
                          "The export ended without an invoice and without a reason.");

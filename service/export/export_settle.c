@@ -12,30 +12,10 @@
 #include "service/export/export.h"
 #include "service/export/export_work.h"
 
-/* 50 elements of at most a few texts. */
-#define META_MAX LIM_API_BODY
+/* 50 elements, each with the keys of its lines: less than the request that they describe. */
+#define META_MAX (2 * LIM_XERO_BODY)
 
 /* ---- the meta ---- */
-
-/* The members of an element that another process needs. */
-struct member {
-    const char *name;
-    size_t at;
-};
-#define MEMBER(field)                                                                              \
-    {                                                                                              \
-#field, offsetof(struct element, field)                                                    \
-    }
-static const struct member members[] = {MEMBER(doc),      MEMBER(number),   MEMBER(invoice_id),
-                                        MEMBER(keys),     MEMBER(url),      MEMBER(status),
-                                        MEMBER(currency), MEMBER(total),    MEMBER(tax),
-                                        MEMBER(mark),     MEMBER(reference)};
-#define MEMBER_COUNT (sizeof(members) / sizeof(members[0]))
-
-static struct str *field(struct element *el, size_t m)
-{
-    return (struct str *)(void *)((char *)el + members[m].at);
-}
 
 struct str exp_write_meta(struct work *w, const struct call *c)
 {
@@ -48,14 +28,9 @@ struct str exp_write_meta(struct work *w, const struct call *c)
     jw_key(&out, "elements");
     jw_begin_array(&out);
     for (size_t i = 0; i < c->n; i++) {
-        struct element *el = &c->elements[i];
-
         jw_begin_object(&out);
-        jw_kstr(&out, "order", el->x->o->key);
-        for (size_t m = 0; m < MEMBER_COUNT; m++) {
-            if (field(el, m)->n > 0)
-                jw_kstr(&out, members[m].name, *field(el, m));
-        }
+        jw_kstr(&out, "order", c->elements[i].x->o->key);
+        exp_write_members(&out, &c->elements[i]);
         jw_end_object(&out);
     }
     jw_end_array(&out);
@@ -91,11 +66,7 @@ static enum err read_meta(struct work *w, struct str meta, struct call *c, struc
 
         if (js_text(js_get(js_at(list, i), "order"), &text))
             el->x = order_of(w, text);
-        for (size_t m = 0; m < MEMBER_COUNT; m++) {
-            *field(el, m) = STR("");
-            if (js_text(js_get(js_at(list, i), members[m].name), &text))
-                *field(el, m) = arena_str(&w->arena, text);
-        }
+        exp_read_members(w, js_at(list, i), el);
         el->open = el->x != NULL;
     }
     js_free(&doc);
@@ -106,9 +77,9 @@ static enum err read_meta(struct work *w, struct str meta, struct call *c, struc
 
 static void mark_open(struct work *w, const struct call *c)
 {
-    for (size_t i = 0; i < c->n && c->kind->unsure; i++) {
+    for (size_t i = 0; i < c->n; i++) {
         if (c->elements[i].open)
-            c->kind->unsure(w, &c->elements[i]);
+            exp_mark(w, c->kind, &c->elements[i]);
     }
 }
 
@@ -132,7 +103,7 @@ enum work_next exp_settle(struct work *w, struct call *c, bool may_send)
     enum work_next next = WORK_UNKNOWN;
 
     if (may_send)
-        next = exp_send(w, c->kind->method, c->kind->path, c, &a);
+        next = exp_send(w, c->kind->method, exp_path(w, c), c, &a);
     if (next == WORK_GO && a.verdict == XERO_ANSWERED) {
         next = exp_apply(w, c, &a);
     } else if (next == WORK_GO) {
@@ -149,22 +120,10 @@ enum work_next exp_settle(struct work *w, struct call *c, bool may_send)
 
 /* ---- what others left ---- */
 
-static const struct call_kind *kind_of(struct str name)
-{
-    static const struct call_kind *const kinds[] = {&exp_contacts, &exp_invoices, &exp_voids,
-                                                    &exp_payments};
-
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (str_eq(name, str_of(kinds[i]->name)))
-            return kinds[i];
-    }
-    return NULL;
-}
-
 enum work_next exp_settle_lease(struct work *w)
 {
     const struct job_lease *l = w->lease;
-    struct call c = {.kind = kind_of(l->req_kind), .bytes = l->req_bytes, .meta = l->req_meta};
+    struct call c = {.kind = exp_kind(l->req_kind), .bytes = l->req_bytes, .meta = l->req_meta};
     struct errinfo info = {0};
     bool may_send = !l->req_look_up && l->req_age_ms < LIM_IDEMPOTENCY_MS;
 
@@ -182,11 +141,12 @@ enum work_next exp_settle_lease(struct work *w)
     return exp_settle(w, &c, may_send);
 }
 
-/* The doubts of one kind: batch by batch. What Xero does not hold was never made. */
-static enum work_next resolve_kind(struct work *w, const struct call_kind *kind, bool payments)
+/* The doubts of one kind. What Xero does not hold was never made; an update is found out either
+ * way, and its mark has done its work. */
+static enum work_next resolve_kind(struct work *w, const struct call_kind *kind)
 {
     struct element *elements;
-    enum work_next next = WORK_GO;
+    enum work_next next;
     size_t n = 0, room = 1;
 
     for (size_t i = 0; i < w->count; i++)
@@ -194,26 +154,25 @@ static enum work_next resolve_kind(struct work *w, const struct call_kind *kind,
     elements = arena_array(&w->arena, room, sizeof(*elements));
     for (size_t i = 0; i < w->count; i++) {
         for (size_t k = 0; k < w->orders[i].doubt_count; k++) {
-            if ((w->orders[i].doubts[k].mark.n > 0) == payments)
+            if (w->orders[i].doubts[k].kind == kind)
                 elements[n++] = w->orders[i].doubts[k];
         }
     }
-    for (size_t i = 0; i < n && next == WORK_GO; i += LIM_XERO_BATCH) {
-        struct call c = {.kind = kind, .elements = elements + i};
-
-        c.n = n - i < LIM_XERO_BATCH ? n - i : LIM_XERO_BATCH;
-        next = exp_resolve(w, &c);
-        for (size_t k = 0; k < c.n && next == WORK_GO; k++) {
-            if (c.elements[k].open)
-                exp_forget(w, &c.elements[k]);
-        }
+    next = exp_look_up(w, kind, elements, n);
+    for (size_t i = 0; i < n && next == WORK_GO; i++) {
+        if (elements[i].open || kind == &exp_updates)
+            exp_forget(w, kind, &elements[i]);
     }
     return next;
 }
 
 enum work_next exp_resolve_doubts(struct work *w)
 {
-    enum work_next next = resolve_kind(w, &exp_invoices, false);
+    static const struct call_kind *const kinds[] = {&exp_invoices, &exp_updates, &exp_notes,
+                                                    &exp_payments, &exp_allocations};
+    enum work_next next = WORK_GO;
 
-    return next == WORK_GO ? resolve_kind(w, &exp_payments, true) : next;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && next == WORK_GO; i++)
+        next = resolve_kind(w, kinds[i]);
+    return next;
 }

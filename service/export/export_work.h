@@ -35,44 +35,73 @@ enum work_next {
 struct element;
 struct customer;
 
+/* What the lease knows of a document beyond struct inv_known_doc. */
+struct work_doc {
+    struct work_doc *next;
+    struct str name;
+    struct str reference;
+    char due[11];
+    struct str face; /* hash of all that we wrote, as Xero showed it then; "" not known */
+    struct str lost; /* Xero's words on what it left out; "" nothing */
+    bool bad;        /* it is not what was wanted: nothing is paid or allocated */
+    bool made, updated, voided, paid, allocated; /* by this lease, for the sentence */
+};
+
+/* What keeps a document of an order from being right while its others go on. */
+struct trouble {
+    const char *document, *id; /* as the failed list shows it; row of the catalogue */
+    struct str name, text;     /* the document's number; the message */
+};
+
 /* One leased order. */
 struct work_order {
     struct job_order *o;
-    struct set_store *store; /* held until the lease ends: WANTED borrows its texts */
-    struct inv_known known;  /* its arrays grow by copies in the lease's arena */
-    struct str lost;         /* Xero's words on what it left out of the invoice; "" nothing */
-    struct element *doubts;  /* documents of which nobody knows whether they were made */
+    struct set_store *store;   /* held until the lease ends: WANTED borrows its texts */
+    const struct order *order; /* NULL: not loaded */
+    const char *link;          /* the shop's page of it, or ours */
+    struct inv_known known;    /* its arrays grow by copies in the lease's arena */
+    struct work_doc *docs;     /* of those in KNOWN */
+    struct element *doubts;    /* documents of which nobody knows whether they were made */
     size_t doubt_count;
     struct inv_wanted wanted;
+    bool looks;       /* its documents are looked at */
+    bool another_try; /* what Xero refused is learnt: built again, for another round */
+    bool rests;       /* an earlier round did all that could be done */
+    struct trouble *troubles;
+    size_t trouble_count;
     struct str contact_id;
-    struct str mapped_id;    /* the contact that a person mapped its customer to; "" none */
-    bool contact_kept;       /* it was remembered from an earlier export */
-    bool contact_anew;       /* what was known was of no use: it is looked up */
-    bool another_try;        /* what Xero refused of its documents is mended: they are sent again */
-    bool made, paid, voided; /* by this lease, for the sentence */
-    bool settled_by_hand;    /* a person paid it in Xero */
-    int64_t split_until_ms;  /* Unix ms; 0 = not waiting */
-    bool ended;              /* REPORT is final */
+    struct str mapped_id;   /* the contact that a person mapped its customer to; "" none */
+    bool contact_kept;      /* it was remembered from an earlier export */
+    bool contact_anew;      /* what was known was of no use: it is looked up */
+    bool settled_by_hand;   /* a person paid it in Xero */
+    int64_t split_until_ms; /* Unix ms; 0 = not waiting */
+    bool ended;             /* REPORT is final */
     struct job_report report;
 };
 
-/* One document of a batch call. Texts live in the lease's arena. */
+/* One document of a batch call: an invoice, a credit note, a payment or allocation of one, or a
+ * contact. Texts live in the lease's arena. */
 struct element {
     struct work_order *x;  /* NULL: its order is not in this lease (any more) */
-    struct str doc;        /* name of the document; of a payment, of the one that is paid */
+    struct str doc;        /* name of the document; of a payment or an allocation, of the one that
+                            * it settles */
+    struct str list;       /* "CreditNotes" if that is a credit note */
     struct str number;     /* the document's, or the contact's mark */
-    struct str invoice_id; /* Xero's, of the document that is changed or paid */
+    struct str invoice_id; /* Xero's, of the document that is changed, paid or credited */
+    struct str note_id;    /* Xero's, of the credit note that is allocated */
     struct str keys;       /* of its lines, separated by commas */
     struct str url, status, currency;
     struct str total, tax; /* what Xero must return; a payment's amount is `total` */
     struct str mark, reference;
-    struct str lost;    /* of a recorded invoice: what Xero left out of it, in its words */
+    struct str lost;    /* of a recorded document: what Xero left out of it, in its words */
     bool open;          /* no verdict yet */
     struct str *doubts; /* open: Xero's words, some of which leave it in doubt */
     size_t doubt_count;
+    const struct call_kind *kind; /* of a doubt: how it is looked up */
     /* only to write it; not in the meta */
     const struct inv_document *document;
     const struct inv_payment *payment;
+    const struct inv_allocation *allocation;
     struct customer *customer; /* of a contact */
 };
 
@@ -105,6 +134,8 @@ struct work {
     /* the token, once it was needed */
     char *access;
     int64_t access_version, access_until_ms;
+    char open_from[11]; /* first day behind Xero's lock dates, where one was met; else "" */
+    bool open_asked;    /* whether another lease met one is known */
     /* how it ends */
     int64_t again_ms, hold_ms;
     char hold_why[256];
@@ -117,27 +148,99 @@ struct work {
 void exp_read_docs(struct work *w, struct work_order *x);
 /* Settings, snapshot, wanted documents: fills X->wanted or ends X. */
 void exp_load(struct work *w, struct work_order *x);
+/* The documents wanted by what is known now: fills X->wanted or ends X. */
+void exp_build(struct work *w, struct work_order *x);
+/* Xero refuses EL with V's messages, perhaps for a date in a locked period. True if the store wants
+ * the next open day then: it was learnt, and X is built anew for the next round. */
+bool exp_learn_open_day(struct work *w, struct element *el, const struct xero_element *v);
 /* Puts off the order until the transactions of its split payment are known. True if it was. */
 bool exp_wait_for_split(struct work *w, struct work_order *x);
+
+/* ---- export_shown.c ---- */
+
+/* A line of a document as Xero shows it. */
+struct shown_line {
+    struct str item_id, description, account, tax_type;
+    struct money quantity; /* a number with four decimals, of no currency's */
+    struct money unit, discount, amount, tax;
+};
+/* A document as Xero shows it; texts borrowed from the answer. */
+struct shown {
+    struct str id, number, reference, contact_id, status;
+    bool credit, gone, inclusive;
+    char date[11], due[11], currency[4];
+    struct money total, tax;
+    struct money settled; /* paid, credited or paid out of it */
+    struct shown_line *lines;
+    size_t line_count;
+};
+/* Reads V, whose amounts are in CURRENCY where it does not say so itself. */
+void exp_show(struct work *w, const struct xero_element *v, bool credit, struct str currency,
+              struct shown *out);
+/* Hash of all of it that we write. */
+struct str exp_face(struct work *w, const struct shown *s);
+/* What a person changed in document DOC of X since it was recorded, both versions, as a sentence;
+ * "" nothing. */
+struct str exp_changes(struct work *w, struct work_order *x, const struct inv_known_doc *doc,
+                       const struct shown *s);
+/* Whether Xero calls a document of STATUS voided or deleted. */
+bool exp_is_gone(struct str status);
+/* TEXT as an amount; a zero without a currency if it is none. */
+struct money exp_money(struct str text, struct str currency);
 
 /* ---- export_record.c ---- */
 
 /* The sale's invoice that Xero holds, void or not; NULL: none. */
 const struct inv_known_doc *exp_sale(const struct work_order *x);
+/* The document NAME that Xero holds and that is not void; NULL: none. */
+const struct inv_known_doc *exp_live(const struct work_order *x, struct str name);
+/* What else is known of document NAME; made if it is not there. */
+struct work_doc *exp_doc(struct work *w, struct work_order *x, struct str name);
+/* Whether EL is, or settles, a credit note. */
+bool exp_is_note(const struct element *el);
 /* An amount as decimal text in the lease's arena. */
 struct str exp_amount(struct work *w, struct money m);
+/* A copy of the N elements of SIZE at ARRAY with room for one more. */
+void *exp_grown(struct work *w, const void *array, size_t n, size_t size);
+
+/* Takes DOC into what is known, in place of the one of its name. */
+void exp_know(struct work *w, struct work_order *x, const struct inv_known_doc *doc);
 
 /* Adds a change of one order's record for the next permit; VALUE {NULL,0} deletes the field. */
 void exp_update(struct work *w, const struct work_order *x, struct str field, struct str value);
-/* Records the document of EL as V shows it, for the queue and in X->known. V NULL: whether it
- * exists is not known; then it is looked up before anything else is done for the order. */
+/* Records the document of EL as V shows it, for the queue and in X->known. */
 void exp_record_document(struct work *w, const struct element *el, const struct xero_element *v);
-/* The same for a payment; ID "" = not known. */
+/* Records document NAME of X as it is known now. */
+void exp_record_known(struct work *w, struct work_order *x, struct str name);
+/* The same for a payment, and for an allocation; ID is Xero's. */
 void exp_record_payment(struct work *w, const struct element *el, struct str id);
-/* Takes the mark of an unknown outcome off again: Xero has no such document. */
-void exp_forget(struct work *w, const struct element *el);
+void exp_record_allocation(struct work *w, const struct element *el, struct str id);
+/* The payments and allocations of document NAME of X are no more: it is void. */
+void exp_forget_settled(struct work *w, struct work_order *x, struct str name);
+/* Marks that the outcome of KIND for EL is not known: it is looked up before anything else is done
+ * for the order. Nothing for a kind whose repetition does no harm. */
+void exp_mark(struct work *w, const struct call_kind *kind, const struct element *el);
+/* Takes that mark off again: Xero has no such document. */
+void exp_forget(struct work *w, const struct call_kind *kind, const struct element *el);
 /* One recorded document of X: NAME without "doc:". */
 void exp_read_doc(struct work *w, struct work_order *x, struct str name, const struct js_value *v);
+/* EL's members that another process needs, into the open object of OUT, and back; texts of the
+ * latter in the lease's arena. */
+void exp_write_members(struct js_out *out, const struct element *el);
+void exp_read_members(struct work *w, const struct js_value *v, struct element *el);
+
+/* ---- export_docs.c ---- */
+
+/* DOC and D as the JSON object that is recorded, and back into what is known as NAME. LINES: with
+ * its lines. */
+void exp_write_known(struct work *w, struct js_out *out, const struct inv_known_doc *doc,
+                     const struct work_doc *d, bool lines);
+void exp_read_known(struct work *w, struct work_order *x, struct str name,
+                    const struct js_value *v);
+/* The lines of S as DOC's, with KEYS in their order, or where these are "" each with the key that
+ * it had BEFORE (may be NULL). None where they do not fit each other. */
+void exp_take_lines(struct work *w, struct str keys, const struct inv_known_doc *before,
+                    const struct shown *s, struct inv_known_doc *doc);
 
 /* ---- export_report.c ---- */
 
@@ -152,6 +255,13 @@ void exp_fail_one(struct work *w, struct work_order *x, const char *document, co
  * themselves. */
 void exp_refused(struct work *w, struct work_order *x, const char *document,
                  const struct str *messages, size_t n);
+/* The same for one document: of a sale's invoice it ends X, any other one fails alone, and the rest
+ * goes on. KIND's document, EL's name. */
+void exp_doc_refused(struct work *w, const struct call_kind *kind, const struct element *el,
+                     const struct str *messages, size_t n);
+/* The same with one message of ours, of catalogue row ID. */
+void exp_doc_failed(struct work *w, const struct call_kind *kind, const struct element *el,
+                    const char *id, const char *fmt, ...) PRINTF(5, 6);
 /* Ends X to come back after MS without a counted attempt. */
 void exp_again(struct work_order *x, int64_t ms);
 /* Ends every order that is not: done or failed after all stages, back to the queue otherwise. */
@@ -221,16 +331,35 @@ enum work_next exp_denied(struct work *w, const struct xero_answer *a);
  * look-ups of what stays in doubt. */
 enum work_next exp_make(struct work *w, const struct call_kind *kind, struct element *elements,
                         size_t n);
+/* Looks up N open elements, batch by batch; those that Xero holds are recorded. */
+enum work_next exp_look_up(struct work *w, const struct call_kind *kind, struct element *elements,
+                           size_t n);
 /* Applies an answer of 200 to C's elements and looks up what it leaves in doubt. */
 enum work_next exp_apply(struct work *w, struct call *c, struct xero_answer *a);
-/* The four stages over all open orders of the lease. */
+/* The address that C is sent to. */
+const char *exp_path(struct work *w, const struct call *c);
+
+/* ---- export_stages.c ---- */
+
+/* All stages over the open orders of the lease. */
 enum work_next exp_stages(struct work *w);
+
+/* ---- export_look.c ---- */
+
+/* Looks at the documents of all orders that ask for it (wanted.look_first), in as few calls as
+ * there can be: status, what a person changed, what others paid. Then builds these orders again. */
+enum work_next exp_look_first(struct work *w);
+/* Documents that Xero stored without all of their data: nothing is done for their orders until
+ * somebody has mended them in Xero. */
+enum work_next exp_look_at_lost(struct work *w);
+/* Tells of document EL that it lacks something in Xero. */
+void exp_fail_lost(struct work *w, const struct element *el);
 
 /* ---- export_kinds.c ---- */
 
 /* A kind of batch call. */
 struct call_kind {
-    const char *name; /* as stored: "contacts", "invoices", "voids", "payments" */
+    const char *name; /* as stored: "contacts", "invoices", "updates", "voids"... */
     const char *method, *path;
     const char *list;     /* of request and answer: "Invoices" */
     const char *document; /* as the failed list shows it */
@@ -239,15 +368,47 @@ struct call_kind {
     void (*apply)(struct work *w, struct element *el, const struct xero_element *v);
     /* Looks up the open elements; closes those that Xero holds. */
     enum work_next (*look_up)(struct work *w, struct call *c);
-    /* Marks that the element's outcome is not known; NULL where repeating it does no harm. */
-    void (*unsure)(struct work *w, const struct element *el);
+    const char *mark; /* prefix of the field that says that the outcome is not known; NULL where
+                       * repeating it does no harm */
+    bool by_id;       /* answers are found by Xero's id instead of the number */
+    bool by_note;     /* all elements of a call are of one credit note, whose id is in the path */
 };
-extern const struct call_kind exp_invoices, exp_voids, exp_payments;
-/* Invoices that Xero stored without all of their data: nothing is done for their orders until
- * somebody has mended them in Xero. */
-enum work_next exp_look_at_lost(struct work *w);
+extern const struct call_kind exp_invoices, exp_updates, exp_voids;       /* export_invoices.c */
+extern const struct call_kind exp_notes, exp_note_voids, exp_allocations; /* export_notes.c */
+extern const struct call_kind exp_payments;                               /* export_payments.c */
+/* The kind of that name; NULL: none. */
+const struct call_kind *exp_kind(struct str name);
+
+/* How documents are asked for. */
+enum ask { ASK_INVOICE_NUMBERS, ASK_INVOICE_IDS, ASK_NOTE_NUMBERS, ASK_NOTE_IDS };
+/* What is told of an open element: the documents that its question FOUND, N of them, in memory that
+ * ends with the call. */
+typedef void exp_see_fn(struct work *w, struct element *el, const struct xero_element *found,
+                        size_t n);
+/* Asks for the documents that the open ones of N elements are, settle or belong to, in as few calls
+ * as there can be, and tells each; those of the other list are left out. */
+enum work_next exp_ask(struct work *w, struct element *elements, size_t n, enum ask how,
+                       exp_see_fn *see);
+/* That of COUNT found documents which has ID; NULL: none. */
+const struct xero_element *exp_find(const struct xero_element *found, size_t count, struct str id);
 /* Keeps what Xero said of EL, for the case that nothing clears it up. */
 void exp_keep_doubts(struct work *w, struct element *el, const struct xero_element *v);
+/* Leaves EL in doubt if one of V's messages is of row A or B, or says that Xero had a fault. */
+bool exp_doubtful(struct work *w, struct element *el, const struct xero_element *v, const char *a,
+                  const char *b);
+/* What Xero computed against what was to be sent; told with both figures if they differ. */
+void exp_check_total(struct work *w, const struct call_kind *kind, const struct element *el,
+                     const struct xero_element *v);
+/* Whether two amounts of CURRENCY are the same. */
+bool exp_same_amount(struct str a, struct str b, struct str currency);
+/* Whether MESSAGE is of the catalogue's row ID. */
+bool exp_is_row(struct str message, const char *id);
+/* One element of PUT or POST of invoices or credit notes, as the order's builder has it. */
+void exp_write_document(struct js_out *out, const struct element *el);
+/* One element that voids or deletes a document. */
+void exp_write_void(struct js_out *out, const struct element *el);
+/* The contact of X's documents: the sale's, or the one that was found for it; "" none. */
+struct str exp_contact(const struct work_order *x);
 
 /* ---- export_contacts.c ---- */
 

@@ -356,14 +356,16 @@ static struct str real_id(struct str id)
     return STR("");
 }
 
-/* Which fields are an element's id and number. */
+/* Which fields are an element's id and number; Xero may show an allocation without an id. */
 static const struct {
     const char *name, *id, *number;
+    bool needs_no_id;
 } kinds[] = {
-    {"Invoices", "InvoiceID", "InvoiceNumber"},
-    {"Contacts", "ContactID", "ContactNumber"},
-    {"Payments", "PaymentID", "Reference"},
-    {"CreditNotes", "CreditNoteID", "CreditNoteNumber"},
+    {"Invoices", "InvoiceID", "InvoiceNumber", false},
+    {"Contacts", "ContactID", "ContactNumber", false},
+    {"Payments", "PaymentID", "Reference", false},
+    {"CreditNotes", "CreditNoteID", "CreditNoteNumber", false},
+    {"Allocations", "AllocationID", "", true},
 };
 
 static void read_element(const struct js_value *v, size_t kind, struct arena *arena,
@@ -385,8 +387,9 @@ static void read_element(const struct js_value *v, size_t kind, struct arena *ar
     };
     for (size_t i = 0; i < m.n; i++)
         out->uncertain = out->uncertain || contains(m.rows[i], STR("an error occurred in xero"));
-    out->ok = m.n == 0 && out->id.n > 0 && !str_eq_nocase(attribute, STR("ERROR")) &&
-              !js_true(js_get(v, "HasErrors")) && !js_true(js_get(v, "HasValidationErrors"));
+    out->ok = m.n == 0 && (out->id.n > 0 || kinds[kind].needs_no_id) &&
+              !str_eq_nocase(attribute, STR("ERROR")) && !js_true(js_get(v, "HasErrors")) &&
+              !js_true(js_get(v, "HasValidationErrors"));
     if (!out->ok && m.n == 0) {
         add_message(&m, STR("Xero refused this without saying why."));
         out->message_count = m.n;

@@ -1,0 +1,185 @@
+#include "service/export/export.h"
+#include "service/export/export_work.h"
+
+static struct str text_of(const struct js_value *v, const char *key, struct arena *arena)
+{
+    struct str text = STR("");
+
+    if (!js_text(js_get(v, key), &text))
+        return STR("");
+    return arena_str(arena, text);
+}
+
+/* ---- writing ---- */
+
+static void write_amount(struct js_out *out, struct money m)
+{
+    jw_raw(out, str_of(mon_text(m).z));
+}
+
+/* [key, LineItemID, account, tax type, quantity, unit, discount, amount, tax] */
+static void write_line(struct js_out *out, const struct inv_line *line)
+{
+    jw_begin_array(out);
+    jw_str(out, line->key);
+    jw_str(out, line->item_id);
+    jw_str(out, line->account);
+    jw_str(out, line->tax_type);
+    jw_int(out, line->quantity);
+    write_amount(out, line->unit);
+    write_amount(out, line->discount);
+    write_amount(out, line->amount);
+    write_amount(out, line->tax);
+    jw_end_array(out);
+}
+
+static void write_optional(struct js_out *out, const char *key, struct str text)
+{
+    if (text.n > 0)
+        jw_kstr(out, key, text);
+}
+
+void exp_write_known(struct work *w, struct js_out *out, const struct inv_known_doc *doc,
+                     const struct work_doc *d, bool lines)
+{
+    jw_begin_object(out);
+    jw_kstr(out, "id", doc->id);
+    jw_kstr(out, "number", doc->number);
+    jw_kz(out, "tenant", w->conn.tenant);
+    if (doc->total.currency[0]) {
+        jw_kz(out, "total", mon_text(doc->total).z);
+        jw_kz(out, "tax", mon_text(doc->tax).z);
+        jw_kz(out, "currency", doc->total.currency);
+    }
+    jw_kstr(out, "status", doc->status);
+    if (doc->credit)
+        jw_kbool(out, "credit", true);
+    write_optional(out, "lost", d->lost);
+    if (!doc->gone) {
+        write_optional(out, "date", str_of(doc->date));
+        write_optional(out, "due", str_of(d->due));
+        write_optional(out, "reference", d->reference);
+        write_optional(out, "contact", doc->contact_id);
+        jw_kbool(out, "inclusive", doc->inclusive);
+        write_optional(out, "face", d->face);
+    }
+    if (lines && !doc->gone && doc->has_lines) {
+        jw_key(out, "lines");
+        jw_begin_array(out);
+        for (size_t i = 0; i < doc->line_count; i++)
+            write_line(out, &doc->lines[i]);
+        jw_end_array(out);
+    }
+    jw_end_object(out);
+}
+
+/* ---- reading ---- */
+
+static struct money amount_at(const struct js_value *line, size_t i, struct str currency)
+{
+    struct str text = STR("");
+
+    return js_text(js_at(line, i), &text) ? exp_money(text, currency) : mon_zero("");
+}
+
+static struct str text_at(struct work *w, const struct js_value *line, size_t i)
+{
+    struct str text = STR("");
+
+    return js_text(js_at(line, i), &text) ? arena_str(&w->arena, text) : STR("");
+}
+
+static void read_lines(struct work *w, const struct js_value *list, struct str currency,
+                       struct inv_known_doc *doc)
+{
+    struct inv_line *lines = arena_array(&w->arena, js_len(list) + 1, sizeof(*lines));
+
+    doc->has_lines = js_type(list) == JS_ARRAY;
+    doc->line_count = js_len(list);
+    doc->lines = lines;
+    for (size_t i = 0; i < doc->line_count; i++) {
+        const struct js_value *line = js_at(list, i);
+
+        lines[i] = (struct inv_line){.key = text_at(w, line, 0),
+                                     .item_id = text_at(w, line, 1),
+                                     .account = text_at(w, line, 2),
+                                     .tax_type = text_at(w, line, 3),
+                                     .unit = amount_at(line, 5, currency),
+                                     .discount = amount_at(line, 6, currency),
+                                     .amount = amount_at(line, 7, currency),
+                                     .tax = amount_at(line, 8, currency)};
+        doc->has_lines = js_int64(js_at(line, 4), &lines[i].quantity) && doc->has_lines;
+    }
+}
+
+static void copy_day(char day[11], struct str text)
+{
+    if (text.n == 10)
+        memcpy(day, text.p, 10);
+}
+
+void exp_read_known(struct work *w, struct work_order *x, struct str name, const struct js_value *v)
+{
+    struct arena *a = &w->arena;
+    struct str status = text_of(v, "status", a), currency = text_of(v, "currency", a);
+    struct work_doc *d = exp_doc(w, x, name);
+    struct inv_known_doc doc = {.name = name,
+                                .id = text_of(v, "id", a),
+                                .number = text_of(v, "number", a),
+                                .status = status,
+                                .credit = js_true(js_get(v, "credit")),
+                                .gone = exp_is_gone(status),
+                                .contact_id = text_of(v, "contact", a),
+                                .total = exp_money(text_of(v, "total", a), currency),
+                                .tax = exp_money(text_of(v, "tax", a), currency),
+                                .inclusive = js_true(js_get(v, "inclusive"))};
+
+    copy_day(doc.date, text_of(v, "date", a));
+    copy_day(d->due, text_of(v, "due", a));
+    d->reference = text_of(v, "reference", a);
+    d->face = text_of(v, "face", a);
+    d->lost = text_of(v, "lost", a);
+    read_lines(w, js_get(v, "lines"), currency, &doc);
+    exp_know(w, x, &doc);
+}
+
+/* ---- from what Xero shows ---- */
+
+/* The key of line I: of those that were sent, else of the line that Xero held before by that id. */
+static struct str key_of(struct str *keys, const struct inv_known_doc *before,
+                         const struct shown_line *line)
+{
+    if (keys->p && keys->n > 0)
+        return str_split(keys, ',');
+    for (size_t i = 0; before && i < before->line_count; i++)
+        if (str_eq(before->lines[i].item_id, line->item_id))
+            return before->lines[i].key;
+    return STR("");
+}
+
+/* The lines of S as DOC's, each with its key; none if they do not fit each other. */
+void exp_take_lines(struct work *w, struct str keys, const struct inv_known_doc *before,
+                    const struct shown *s, struct inv_known_doc *doc)
+{
+    struct inv_line *lines = arena_array(&w->arena, s->line_count + 1, sizeof(*lines));
+
+    doc->has_lines = s->line_count > 0;
+    for (size_t i = 0; i < s->line_count; i++) {
+        const struct shown_line *shown = &s->lines[i];
+
+        lines[i] = (struct inv_line){.key = key_of(&keys, before, shown),
+                                     .item_id = arena_str(&w->arena, shown->item_id),
+                                     .account = arena_str(&w->arena, shown->account),
+                                     .tax_type = arena_str(&w->arena, shown->tax_type),
+                                     .quantity = shown->quantity.units / MON_SCALE,
+                                     .unit = shown->unit,
+                                     .discount = shown->discount,
+                                     .amount = shown->amount,
+                                     .tax = shown->tax};
+        if (lines[i].key.n == 0 || shown->quantity.units % MON_SCALE != 0)
+            doc->has_lines = false;
+    }
+    doc->has_lines = doc->has_lines && (!keys.p || keys.n == 0);
+    doc->lines = lines;
+    doc->line_count = doc->has_lines ? s->line_count : 0;
+}
