@@ -68,23 +68,21 @@ void api_orders(struct srv_env *env, struct srv_req *req, struct srv_res *res)
 }
 
 /* The body: {} or {"again":true}. False: RES is a refusal. */
-static bool read_body(struct srv_req *req, struct srv_res *res)
+static bool read_body(struct srv_req *req, struct srv_res *res, bool *again)
 {
     static const char *const fields[] = {"again", NULL};
     struct opt_errors errors = {0};
     struct js_doc doc = {0};
-    bool good = api_read(req, true, &doc, res), again = false;
+    bool good = api_read(req, true, &doc, res);
+
+    *again = false;
 
     if (good) {
         const struct js_value *v = js_get(doc.root, "again");
 
         api_name_unknown(doc.root, "", fields, req->arena, &errors);
-        if (!js_is_null(v) && !js_bool(v, &again))
+        if (!js_is_null(v) && !js_bool(v, again))
             opt_complain(&errors, req->arena, STR("again"), "must be true or false");
-        else if (again)
-            opt_complain(&errors, req->arena, STR("again"),
-                         "is not supported yet: a second invoice for an order whose invoice was "
-                         "voided in Xero has to be entered by hand there");
         good = !api_refused(&errors, res);
     }
     js_free(&doc);
@@ -96,11 +94,12 @@ void api_order_export(struct srv_env *env, struct srv_req *req, struct srv_res *
     char key[LIM_ORDER_KEY + 1], connection[LIM_CONN_NAME + 1];
     struct errinfo info = {0};
     int64_t wait_s = 0;
+    bool again = false;
     enum err e = ERR_OK;
 
-    if (!read_key(req, res, key) || !api_wait(req, &wait_s, res) || !read_body(req, res))
+    if (!read_key(req, res, key) || !api_wait(req, &wait_s, res) || !read_body(req, res, &again))
         return;
-    e = job_export(req->redis, key, req->who, connection, &info);
+    e = job_export(req->redis, key, again, req->who, connection, &info);
     if (e != ERR_OK)
         api_error(res, e, &info);
     else

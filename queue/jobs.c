@@ -402,6 +402,7 @@ static void read_record(const struct rds_reply *record, struct job_order *o, str
     o->paid_day = arena_str(arena, rds_field(record, "paid"));
     o->lines = str_eq(rds_field(record, "lines"), STR("1"));
     o->byhand = str_eq(rds_field(record, "byhand"), STR("1"));
+    o->again = str_eq(rds_field(record, "again"), STR("1"));
     o->doubt = str_eq(rds_field(record, "doubt"), STR("1"));
     o->docs = arena_array(arena, rds_len(record) / 2 + 1, sizeof *o->docs);
     for (size_t i = 0; i + 1 < rds_len(record); i += 2) {
@@ -688,7 +689,7 @@ static enum err refuse_export(struct str word, struct errinfo *info)
                    "The order's store was removed. Set the store up again, then export the order.");
 }
 
-enum err job_export(struct rds *r, const char *order_key, const char *who,
+enum err job_export(struct rds *r, const char *order_key, bool again, const char *who,
                     char connection[LIM_CONN_NAME + 1], struct errinfo *info)
 {
     struct str key = str_of(order_key), platform, store, id;
@@ -697,8 +698,8 @@ enum err job_export(struct rds *r, const char *order_key, const char *who,
     if (!job_order_key_split(key, &platform, &store, &id))
         return refuse_export(STR("unknown"), info);
     struct str store_key = {key.p, key.n - id.n - 1};
-    struct str argv[] = {key, store_key, str_of(who)};
-    enum err e = rds_script(r, "export", argv, 3, &reply, info);
+    struct str argv[] = {key, store_key, str_of(who), again ? STR("1") : STR("0")};
+    enum err e = rds_script(r, "export", argv, 4, &reply, info);
     struct str word = rds_text(rds_at(reply, 0));
     snprintf(connection, LIM_CONN_NAME + 1, "%.*s", STR_FMT(rds_text(rds_at(reply, 1))));
     if (e == ERR_OK && str_eq(word, STR("leased")))

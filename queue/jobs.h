@@ -21,8 +21,11 @@
  *   inx     tenant that holds its invoice      wt      since when it waits, ms
  *   gone    1: deleted in the shop
  *   doubt   1: a call's outcome was never learnt: look before anything is sent
+ *   again   1: another invoice is wanted in place of one that was voided in Xero, until exported
  *   pend    1: stored data that no decision to export has covered yet
- *   doc:<d> a document in Xero as JSON: doc:invoice, doc:pay:<mark>
+ *   doc:<d> a document in Xero as JSON: doc:invoice, doc:A1 (a further invoice), doc:C1, doc:R<id>
+ *           (credit notes), doc:pay:<mark>, doc:alloc:<mark>; with an empty id, and doc:upd:<d>: it
+ *           is not known whether a call made or changed it; doc:split: how long to wait for a split
  */
 #pragma once
 
@@ -120,6 +123,7 @@ struct job_order {
     struct str name, link, paid_day;
     bool lines;
     bool byhand;
+    bool again; /* by hand: another invoice in place of one that was voided in Xero */
     bool doubt; /* look in Xero before anything is sent for it */
     struct job_part *parts;
     size_t part_count;
@@ -208,11 +212,12 @@ enum err job_resync(struct rds *r, const char *connection, const struct str *key
 /* Off the failed list until the documents to be written have another hash. */
 enum err job_dismiss(struct rds *r, const char *connection, const struct str *keys, size_t n,
                      const char *who, int64_t *moved, struct errinfo *info) MUST_CHECK;
-/* One order by hand, whatever the rules, at the front while at most 20 are there: ERR_NOT_FOUND: it
+/* One order by hand, whatever the rules, at the front while at most 20 are there; AGAIN: with
+ * another invoice if its own was voided in Xero. ERR_NOT_FOUND: it
  * was never received, or its snapshot is gone, or its store (INFO says what to do); ERR_CONFLICT:
  * its connection is paused, disconnected or uninstalled, or the order is being exported at this
  * moment. CONNECTION gets the name of the connection it waits on. */
-enum err job_export(struct rds *r, const char *order_key, const char *who,
+enum err job_export(struct rds *r, const char *order_key, bool again, const char *who,
                     char connection[LIM_CONN_NAME + 1], struct errinfo *info) MUST_CHECK;
 /* Connection states. ERR_NOT_FOUND: no such connection; ERR_CONFLICT: not from its present state.
  * Pause ends the leases' next permit with JOB_PAUSED; resume lets waiting orders go. Repeatable. */

@@ -19,7 +19,7 @@ end
 
 local function done(O, key, taken, synced, settled_lines)
   redis.call('HSET', key, 'st', 'done', 'drev', taken)
-  redis.call('HDEL', key, 'tok', 'att', 'dth', 'sus', 'byhand', 'ff', 'wh', 'dis', 'doubt')
+  redis.call('HDEL', key, 'tok', 'att', 'dth', 'sus', 'byhand', 'ff', 'wh', 'dis', 'doubt', 'again')
   if settled_lines then redis.call('HDEL', key, 'lines') end
   if synced then redis.call('ZADD', P .. 'synced:' .. C, now, O) end
   at_rest(O)

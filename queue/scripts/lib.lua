@@ -225,7 +225,8 @@ end
 -- What was learnt of connection C's organisation does not hold for another one.
 local function forget_tenant(C)
   redis.call('HDEL', P .. 'conn:' .. C, 'tenant_name', 'day_left', 'day_max', 'day_end', 'cpb', 'nb', 'why', 'turn')
-  redis.call('DEL', P .. 'contacts:' .. C, P .. 'mapped:' .. C, P .. 'items:' .. C, P .. 'ref:' .. C)
+  redis.call('DEL', P .. 'contacts:' .. C, P .. 'mapped:' .. C, P .. 'items:' .. C, P .. 'ref:' .. C,
+    P .. 'open:' .. C)
 end
 
 -- Xero was uninstalled: order O is not exported any more.
