@@ -277,9 +277,12 @@ static void write_payments(const struct job *j, struct js_out *w)
     for (size_t i = 0; i < j->wanted.payment_count; i++) {
         const struct inv_payment *p = &j->wanted.payments[i];
         bool credit = false;
+        struct str id;
 
-        if (!p->made)
-            inv_write_payment(w, p, id_of(j, p->doc, &credit), credit);
+        if (p->made)
+            continue;
+        id = id_of(j, p->doc, &credit);
+        inv_write_payment(w, p, id, credit);
     }
     jw_end_array(w);
 }
