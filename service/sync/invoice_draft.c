@@ -18,8 +18,6 @@
 
 #define MAX_ITEM_CODE 30
 
-__extension__ typedef __int128 i128;
-
 /* The drafting of one share. */
 struct drafting {
     struct inv_work *w;
@@ -188,26 +186,27 @@ static enum err value_of(const struct order *o, const struct ord_line *line, str
     return o->taxes_included ? ERR_OK : add_to(out, tax.tax);
 }
 
-static bool near(struct money a, struct money b, int64_t limit)
-{
-    i128 gap = (i128)a.units - b.units;
-
-    return gap <= limit && -gap <= limit;
-}
-
 /* Whether duties and fees are in the order's total is not sure. REST is what it leaves for them: a
  * kind takes part unless the total is met without it, and not with it. */
 static enum err choose_extras(struct drafting *d, struct money rest, struct money duties,
                               struct money fees)
 {
     int64_t limit = mon_minor(d->w->o->currency).units * d->w->s->rounding_limit;
-    struct money both;
+    struct money in_total[4] = {mon_zero(rest.currency), mon_zero(rest.currency), duties, fees};
+    struct money gaps[4];
+    size_t best = 0;
 
-    RETURN_IF(mon_add(duties, fees, &both));
-    if (near(rest, both, limit))
+    RETURN_IF(mon_add(duties, fees, &in_total[0]));
+    for (size_t i = 0; i < 4; i++) {
+        RETURN_IF(mon_sub(rest, in_total[i], &gaps[i]));
+        gaps[i] = mon_abs(gaps[i]);
+        if (gaps[i].units < gaps[best].units)
+            best = i;
+    }
+    if (gaps[0].units <= limit || gaps[best].units > limit)
         return ERR_OK;
-    d->skip[ORD_DUTY] = near(rest, mon_zero(rest.currency), limit) || near(rest, fees, limit);
-    d->skip[ORD_FEE] = near(rest, mon_zero(rest.currency), limit) || near(rest, duties, limit);
+    d->skip[ORD_DUTY] = best == 1 || best == 3;
+    d->skip[ORD_FEE] = best == 1 || best == 2;
     return ERR_OK;
 }
 
