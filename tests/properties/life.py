@@ -523,10 +523,15 @@ def give_back_excess(order, rng):
         excess = rounded(excess * rng.randint(10, 90) / 100, order.unit)
     record = start_refund(order, rng) if rng.random() < 0.3 else Refund(order.next_id(), order.now)
     money = order.value_of(record) + excess
-    if excess <= 0 or not fits(order, record, money):
+    if excess <= a_rounding(order) or not fits(order, record, money):
         undo(order, record)
         return None
     return finish_refund(order, record, money)
+
+
+def a_rounding(order):
+    """Up to so much, money beside its documents may be taken for their rounding."""
+    return Decimal("0.2") if order.currency == "KWD" else order.unit * 5
 
 
 def refund_less_than_returned(order, rng):
@@ -536,7 +541,7 @@ def refund_less_than_returned(order, rng):
     record = start_refund(order, rng)
     value = order.value_of(record)
     least = max(order.unit, value - order.outstanding)
-    most = min(value - order.unit, order.held)
+    most = min(value - a_rounding(order) - order.unit, order.held)
     if not record.lines or least > most or not fits(order, record, least):
         undo(order, record)
         return None
