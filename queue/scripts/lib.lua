@@ -95,6 +95,86 @@ local function relane_and_ring(C)
   if at and at <= now then ring() end
 end
 
+-- ---- reading from shops: store S ("amazon/A1") is a lane of its own ----
+-- `fetch:S` holds orders that were asked for, `fetchlater:S` what may wait (beginning with "*"), each
+-- with the time from which it is due; `fetchlease:S` the one lease that reads them.
+
+-- Calls that a shop allows a seller, by platform and kind: a second, and at once, until it says other.
+-- Shopify counts points, Amazon calls.
+local BUCKETS = {
+  ['amazon:order'] = { 0.5, 30 }, ['amazon:search'] = { 0.0056, 20 }, ['shopify:cost'] = { 50, 1000 },
+}
+
+-- What is in the bucket of KIND now, how much runs in a second, and how much it holds.
+local function bucket(S, kind)
+  local usual = BUCKETS[S:match('^%a+') .. ':' .. kind] or { 1, 1 }
+  local b = redis.call('HMGET', P .. 'seller:' .. S, kind .. ':rate', kind .. ':burst', kind .. ':tokens',
+    kind .. ':at')
+  local rate, burst = tonumber(b[1] or usual[1]), tonumber(b[2] or usual[2])
+  local since = math.max(now - tonumber(b[4] or now), 0)
+  return math.min(burst, tonumber(b[3] or burst) + since / 1000 * rate), rate, burst
+end
+
+-- Sets what is in the bucket of KIND.
+local function bucket_set(S, kind, tokens)
+  redis.call('HSET', P .. 'seller:' .. S, kind .. ':tokens', tostring(tokens), kind .. ':at', string.format('%d', now))
+end
+
+-- What the shop said of its limits, as ARGV from I on has it: kind, a second, at once, left; '' unknown.
+local function bucket_said(S, i)
+  local kind, rate, burst, left = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
+  if kind == '' then return end
+  bucket_set(S, kind, left or (bucket(S, kind))) -- what ran so far ran at the old rate
+  if (tonumber(rate) or 0) > 0 then redis.call('HSET', P .. 'seller:' .. S, kind .. ':rate', rate) end
+  if (tonumber(burst) or 0) >= 1 then redis.call('HSET', P .. 'seller:' .. S, kind .. ':burst', burst) end
+end
+
+-- ms until the bucket has COST, or is full if it cannot hold so much; 0: now.
+local function bucket_wait(S, kind, cost)
+  local tokens, rate, burst = bucket(S, kind)
+  return math.ceil(math.max(math.min(cost, burst) - tokens, 0) / rate * 1000)
+end
+
+-- The kind of call that reads what is in QUEUE ("fetch:" or "fetchlater:").
+local function fetch_kind(S, queue)
+  if S:sub(1, 7) ~= 'amazon/' then return 'cost' end
+  return queue == 'fetch:' and 'order' or 'search'
+end
+
+-- When lane S is next worth a try; nil: nothing to do. What has been served last goes behind (`turn`).
+local function fetch_time(S)
+  local s = redis.call('HMGET', P .. 'store:' .. S, 'version', 'deleted')
+  if not s[1] or s[2] then return nil end
+  local leased, at = first(P .. 'fetchlease:' .. S), nil
+  if leased then return leased end
+  for _, queue in ipairs({ 'fetch:', 'fetchlater:' }) do
+    local due = first(P .. queue .. S)
+    if due then
+      local wait = bucket_wait(S, fetch_kind(S, queue), 1)
+      if wait > 0 then due = math.max(due, now + wait) end
+      at = at and math.min(at, due) or due
+    end
+  end
+  local s2 = redis.call('HMGET', P .. 'seller:' .. S, 'nb', 'turn')
+  return at and math.max(at, tonumber(s2[1] or 0), tonumber(s2[2] or 0))
+end
+
+-- Puts lane S where it belongs; every script that changes a store's lane ends with this. Wakes an idle
+-- thread if there is something to do. Returns the lane's time.
+local function fetch_relane(S)
+  local at = fetch_time(S)
+  if not at then
+    redis.call('ZREM', P .. 'fetchdue', S)
+    return nil
+  end
+  redis.call('ZADD', P .. 'fetchdue', at, S)
+  if at <= now then
+    redis.call('LPUSH', P .. 'fetchwake', '1')
+    redis.call('LTRIM', P .. 'fetchwake', 0, 63)
+  end
+  return at
+end
+
 -- Adds to an order's trail: MEMBERS is JSON members without braces.
 local function trail_add(O, members)
   redis.call('LPUSH', P .. 'trail:' .. O, '{"t":' .. string.format('%d', now) .. ',' .. members .. '}')
@@ -269,7 +349,8 @@ local function erase(C)
   for _, S in ipairs(redis.call('SMEMBERS', P .. 'stores')) do
     local store = P .. 'store:' .. S
     if redis.call('HGET', store, 'connection') == C and redis.call('HDEL', store, 'doc') == 1 then
-      redis.call('HDEL', store, 'secret:api_token', 'secret_at:api_token')
+      redis.call('HDEL', store, 'secret:api_token', 'secret_at:api_token', 'secret:refresh_token',
+        'secret_at:refresh_token')
       redis.call('HSET', store, 'erased', '1')
       redis.call('HINCRBY', store, 'version', 1)
     end

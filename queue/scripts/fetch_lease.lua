@@ -1,0 +1,89 @@
+#!lua flags=allow-oom
+-- fetch_lease: takes the store whose turn it is and what of it may be read now: up to N orders, no more
+-- than its bucket has calls for, else one item of `fetchlater` (a page of a reconciliation, a backfill).
+-- ARGV: 1 token  2 lease ms  3 N
+-- Returns {store, failures of the present outage, item, its state, ...} or {'', ms until there may be
+-- something}.
+-- A dead lease is taken over first: nothing was lost, since ingest makes repeats harmless. What was in
+-- a batch that died is read alone from then on; what dies alone three times is dropped with an entry in
+-- the log, or, if it is no order, put off for an hour.
+-- Sent twice (the first answer was lost): the first lease dies unused. Its store is passed over, so that
+-- the same token never stands for two batches.
+local token, lease_ms, N = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local LOOK, DEATHS, LATER_MS = 20, 3, 3600000
+
+-- True if ITEM has died alone too often; else its death is noted.
+local function poison(S, item, alone)
+  local died = P .. 'fetchdied:' .. S
+  redis.call('HINCRBY', died, item, alone and 1 or 0)
+  if tonumber(redis.call('HGET', died, item)) < DEATHS then return false end
+  redis.call('HDEL', died, item)
+  log_add(redis.call('HGET', P .. 'store:' .. S, 'connection') or '', 'error', S, '', 'fetch_poison',
+    'Three workers died while reading ' .. item .. ' from the shop.')
+  return true
+end
+
+local function take_over(S, dead)
+  local batch = P .. 'fetchbatch:' .. S .. ':' .. dead
+  local flat = redis.call('HGETALL', batch)
+  for i = 1, #flat, 2 do
+    local item, queue = flat[i], flat[i + 1]
+    if not poison(S, item, #flat == 2) then
+      redis.call('ZADD', P .. queue .. S, 'LT', now, item)
+    elseif queue == 'fetchlater:' then
+      redis.call('ZADD', P .. queue .. S, 'NX', now + LATER_MS, item)
+    elseif not redis.call('ZSCORE', P .. queue .. S, item) then
+      redis.call('HDEL', P .. 'fetchstate:' .. S, item)
+    end
+  end
+  redis.call('DEL', batch)
+  redis.call('ZREM', P .. 'fetchlease:' .. S, dead)
+end
+
+-- Up to LIMIT items of QUEUE that are due; one under suspicion is taken alone.
+local function due(S, queue, limit)
+  local items = {}
+  if limit < 1 then return items end
+  for _, item in ipairs(redis.call('ZRANGE', P .. queue .. S, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit)) do
+    local suspect = redis.call('HEXISTS', P .. 'fetchdied:' .. S, item) == 1
+    if suspect and #items > 0 then return items end
+    items[#items + 1] = item
+    if suspect then return items end
+  end
+  return items
+end
+
+local function take(S)
+  local at = fetch_time(S)
+  if not at or at > now then return nil end
+  local queue = 'fetch:'
+  local items = due(S, queue, math.min(N, math.floor(bucket(S, fetch_kind(S, queue)))))
+  if #items == 0 then
+    queue = 'fetchlater:'
+    items = due(S, queue, math.min(1, math.floor(bucket(S, fetch_kind(S, queue)))))
+  end
+  if #items == 0 then return nil end
+  local out = { S, redis.call('HGET', P .. 'seller:' .. S, 'down') or '0' }
+  for _, item in ipairs(items) do
+    redis.call('ZREM', P .. queue .. S, item)
+    redis.call('HSET', P .. 'fetchbatch:' .. S .. ':' .. token, item, queue)
+    out[#out + 1] = item
+    out[#out + 1] = redis.call('HGET', P .. 'fetchstate:' .. S, item) or ''
+  end
+  redis.call('ZADD', P .. 'fetchlease:' .. S, now + lease_ms, token)
+  redis.call('HSET', P .. 'seller:' .. S, 'turn', now)
+  return out
+end
+
+for _, S in ipairs(redis.call('ZRANGE', P .. 'fetchdue', '-inf', now, 'BYSCORE', 'LIMIT', 0, LOOK)) do
+  local out
+  if not redis.call('ZSCORE', P .. 'fetchlease:' .. S, token) then
+    local dead = redis.call('ZRANGE', P .. 'fetchlease:' .. S, '-inf', now, 'BYSCORE', 'LIMIT', 0, 1)[1]
+    if dead then take_over(S, dead) end
+    out = take(S)
+  end
+  fetch_relane(S)
+  if out then return out end
+end
+local at = first(P .. 'fetchdue')
+return { '', at and string.format('%d', math.max(1, at - now)) or '5000' }

@@ -1,0 +1,441 @@
+#include "queue/fetch.h"
+
+#include <pthread.h>
+
+#include "service/base/metrics.h"
+#include "tests/unit/redis_group.h"
+
+#define A "amazon/A1AAAAAAAAAAA"
+#define B "amazon/B1BBBBBBBBBBB"
+#define SHOP "shopify/a.myshopify.com"
+
+static int fresh(void **state)
+{
+    (void)state;
+    redis_do(r, "FLUSHALL");
+    for (int i = 0; i < 3; i++) {
+        const char *stores[] = {A, B, SHOP};
+        char key[128];
+
+        snprintf(key, sizeof key, RDS_PREFIX "store:%s", stores[i]);
+        redis_do(r, "HSET", key, "version", "1", "connection", "c");
+        redis_do(r, "SADD", RDS_PREFIX "stores", stores[i]);
+    }
+    return 0;
+}
+
+static void ask(const char *store, const char *id)
+{
+    assert_int_equal(fet_ask(r, store, str_of(id), STR(""), NULL), ERR_OK);
+}
+
+static bool lease_once(struct fet_lease *l, int64_t ms, int max)
+{
+    struct errinfo info = {0};
+    int64_t wait = 0;
+    enum err e = fet_lease(r, ms, max, l, &wait, &info);
+
+    if (e != ERR_OK && e != ERR_NOT_FOUND)
+        fail_msg("%s", info.text);
+    return e == ERR_OK;
+}
+
+/* The next lease, within 10 s. */
+static struct fet_lease lease(int64_t ms, int max)
+{
+    struct fet_lease l = {0};
+
+    for (int naps = 0; naps < 2000; naps++) {
+        if (lease_once(&l, ms, max))
+            return l;
+        redis_nap();
+    }
+    fail_msg("nothing was leased");
+    return l;
+}
+
+static void nothing_due(void)
+{
+    struct fet_lease l;
+
+    if (lease_once(&l, 60000, 20))
+        fail_msg("%.*s of %s was leased", STR_FMT(l.items[0].id), l.store);
+}
+
+static enum fet_permit permit(struct fet_lease *l, const char *kind, int64_t cost,
+                              const struct fet_said *said)
+{
+    enum fet_permit p = FET_LOST;
+    int64_t wait = 0;
+
+    assert_int_equal(fet_permit(r, l, 60000, kind, cost, said, &p, &wait, NULL), ERR_OK);
+    assert_true(p != FET_WAIT || wait > 0);
+    return p;
+}
+
+static void done(struct fet_lease *l, const struct fet_end *end)
+{
+    struct errinfo info = {0};
+
+    if (fet_done(r, l, end, &info) != ERR_OK)
+        fail_msg("%s", info.text);
+    fet_lease_free(l);
+}
+
+/* Ends a lease, all of whose items are done. */
+static void all_done(struct fet_lease *l)
+{
+    struct fet_report reports[20] = {0};
+
+    assert_true(l->count <= 20);
+    for (size_t i = 0; i < l->count; i++)
+        reports[i] = (struct fet_report){.item = l->items[i].id, .outcome = FET_DONE};
+    done(l, &(struct fet_end){.reports = reports, .count = l->count});
+}
+
+static void one_done(struct fet_lease *l, const struct fet_report *report)
+{
+    struct fet_report one = *report;
+
+    one.item = l->items[0].id;
+    done(l, &(struct fet_end){.reports = &one, .count = 1});
+}
+
+static void test_an_order_asked_for_twice_is_read_once(void **state)
+{
+    (void)state;
+    ask(A, "1");
+    ask(A, "1");
+    ask(A, "2");
+    assert_true(redis_int(r, "LLEN", RDS_PREFIX "fetchwake") > 0);
+    struct fet_lease l = lease(60000, 20);
+    assert_string_equal(l.store, A);
+    assert_int_equal(l.count, 2);
+    assert_true(str_eq(l.items[0].id, STR("1")));
+    nothing_due(); /* one lease a store */
+    ask(A, "1");   /* it changed again while it is read */
+    all_done(&l);
+    l = lease(60000, 20);
+    assert_int_equal(l.count, 1);
+    assert_true(str_eq(l.items[0].id, STR("1")));
+    all_done(&l);
+    nothing_due();
+    assert_int_equal(redis_int(r, "ZCARD", RDS_PREFIX "fetchdue"), 0);
+}
+
+static void test_an_unknown_or_deleted_store_is_not_read(void **state)
+{
+    (void)state;
+    assert_int_equal(fet_ask(r, "amazon/NONE", STR("1"), STR(""), NULL), ERR_NOT_FOUND);
+    ask(A, "1");
+    struct fet_lease l = lease(60000, 20);
+    ask(A, "2");
+    struct rds_reply *reply = NULL;
+    struct str argv[] = {STR(A), STR("change"), STR("admin")};
+    assert_int_equal(rds_script(r, "store_delete", argv, 3, &reply, NULL), ERR_OK);
+    rds_free(reply);
+    assert_int_equal(permit(&l, FET_ORDER, 1, NULL), FET_LOST);
+    fet_lease_free(&l);
+    assert_int_equal(redis_int(r, "ZCARD", RDS_PREFIX "fetchdue"), 0);
+    assert_int_equal(redis_int(r, "EXISTS", RDS_PREFIX "fetch:" A), 0);
+}
+
+static void test_no_more_orders_are_leased_than_there_are_calls(void **state)
+{
+    char id[8];
+
+    (void)state;
+    for (int i = 100; i < 150; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        ask(A, id);
+    }
+    struct fet_lease l = lease(60000, 100);
+    assert_int_equal(l.count, 30); /* Amazon's burst */
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(permit(&l, FET_ORDER, 1, NULL), FET_GO);
+    assert_int_equal(permit(&l, FET_ORDER, 1, NULL), FET_WAIT);
+    done(&l, &(struct fet_end){0}); /* nothing was read after all */
+    nothing_due();                  /* the next call is two seconds away */
+    assert_int_equal(redis_int(r, "ZCARD", RDS_PREFIX "fetch:" A), 50);
+    ask(B, "1"); /* which is no other seller's business */
+    l = lease(60000, 20);
+    assert_string_equal(l.store, B);
+    all_done(&l);
+}
+
+static void test_the_shops_word_on_its_limits_counts(void **state)
+{
+    struct fet_said slower = {.kind = FET_COST, .rate = "0.01", .burst = "40", .left = "15"};
+
+    (void)state;
+    ask(SHOP, "1");
+    struct fet_lease l = lease(60000, 20);
+    assert_int_equal(permit(&l, FET_COST, 900, NULL), FET_GO);
+    assert_int_equal(permit(&l, FET_COST, 10, &slower), FET_GO);
+    assert_int_equal(permit(&l, FET_COST, 10, NULL), FET_WAIT);
+    /* What no bucket can hold goes once it is full, else it would wait for ever. */
+    snprintf(slower.left, sizeof slower.left, "40");
+    assert_int_equal(permit(&l, FET_COST, 900, &slower), FET_GO);
+    all_done(&l);
+}
+
+static void test_a_dead_lease_is_taken_over_and_the_dead_is_refused(void **state)
+{
+    struct errinfo info = {0};
+
+    (void)state;
+    ask(A, "1");
+    struct fet_lease dead = lease(1, 20);
+    struct fet_lease next = lease(60000, 20);
+    assert_int_equal(next.count, 1);
+    assert_true(str_eq(next.items[0].id, STR("1")));
+    assert_int_equal(permit(&dead, FET_ORDER, 1, NULL), FET_LOST);
+    assert_int_equal(fet_done(r, &dead, &(struct fet_end){0}, &info), ERR_LOST);
+    fet_lease_free(&dead);
+    struct fet_end end = {.reports = &(struct fet_report){.item = next.items[0].id}, .count = 1};
+    assert_int_equal(fet_done(r, &next, &end, &info), ERR_OK);
+    assert_int_equal(fet_done(r, &next, &end, &info), ERR_LOST); /* sent twice */
+    fet_lease_free(&next);
+    nothing_due();
+}
+
+static void test_what_kills_its_workers_is_dropped_and_its_neighbours_are_read(void **state)
+{
+    bool healthy = false;
+    int deaths = 0;
+
+    (void)state;
+    ask(A, "bad");
+    ask(A, "good");
+    while (!healthy || redis_int(r, "ZCARD", RDS_PREFIX "fetchlease:" A) > 0 ||
+           redis_int(r, "ZCARD", RDS_PREFIX "fetch:" A) > 0) {
+        struct fet_lease l;
+        bool bad = false;
+
+        if (!lease_once(&l, 20, 20)) {
+            redis_nap();
+            continue;
+        }
+        for (size_t i = 0; i < l.count; i++)
+            bad = bad || str_eq(l.items[i].id, STR("bad"));
+        deaths += bad;
+        assert_true(deaths < 6);
+        healthy = healthy || !bad;
+        if (bad)
+            fet_lease_free(&l);
+        else
+            all_done(&l);
+    }
+    assert_int_equal(deaths, 4); /* together once, then alone three times */
+    assert_int_equal(redis_int(r, "XLEN", RDS_PREFIX "log:c"), 1);
+}
+
+static void test_a_held_store_waits_and_is_logged_once(void **state)
+{
+    (void)state;
+    for (int i = 1; i <= 2; i++) {
+        ask(A, "1");
+        struct fet_lease l = lease(60000, 20);
+        assert_int_equal(l.failures, i - 1);
+        done(&l, &(struct fet_end){.hold_ms = 60000, .why = "Amazon is away."});
+        nothing_due();
+        if (i == 1) /* until its time comes */
+            redis_do(r, "HDEL", RDS_PREFIX "seller:" A, "nb");
+    }
+    assert_int_equal(redis_int(r, "XLEN", RDS_PREFIX "log:c"), 1);
+    assert_int_equal(fet_release(r, A, NULL), ERR_OK);
+    struct fet_lease l = lease(60000, 20);
+    assert_int_equal(l.failures, 0);
+    all_done(&l);
+}
+
+static void test_what_may_wait_comes_after_what_was_asked_for(void **state)
+{
+    int64_t repairs = 0;
+
+    (void)state;
+    redis_do(r, "HSET", RDS_PREFIX "store:" A, "secret_at:refresh_token", "1");
+    assert_int_equal(fet_sweep(r, true, &repairs, NULL), ERR_OK);
+    assert_int_equal(repairs, 0);
+    ask(A, "1");
+    struct fet_lease l = lease(60000, 20);
+    assert_true(str_eq(l.items[0].id, STR("1")));
+    all_done(&l);
+    l = lease(60000, 20);
+    assert_int_equal(l.count, 1);
+    assert_true(str_eq(l.items[0].id, STR(FET_RECONCILE)));
+    assert_int_equal(l.items[0].state.n, 0);
+    struct fet_report page = {
+        .item = l.items[0].id, .outcome = FET_AGAIN, .delay_ms = 0, .state = STR("page 2")};
+    done(&l, &(struct fet_end){
+                 .reports = &page, .count = 1, .reconciled_to = STR("2026-01-31T00:00:00Z")});
+    redis_says("2026-01-31T00:00:00Z", r, "HGET", RDS_PREFIX "store:" A, "reconciled_to");
+    l = lease(60000, 20);
+    assert_true(str_eq(l.items[0].state, STR("page 2")));
+    one_done(&l, &(struct fet_report){.outcome = FET_AGAIN, .delay_ms = 900000});
+    nothing_due();
+    /* No token any more: no reconciliation either. */
+    redis_do(r, "HDEL", RDS_PREFIX "store:" A, "secret_at:refresh_token");
+    redis_do(r, "DEL", RDS_PREFIX "fetchsweep");
+    assert_int_equal(fet_sweep(r, true, &repairs, NULL), ERR_OK);
+    assert_int_equal(redis_int(r, "ZCARD", RDS_PREFIX "fetchlater:" A), 0);
+}
+
+static void test_a_lost_lane_is_put_back_and_counted(void **state)
+{
+    int64_t repairs = 0;
+
+    (void)state;
+    ask(A, "1");
+    redis_do(r, "DEL", RDS_PREFIX "fetchdue");
+    nothing_due();
+    assert_int_equal(fet_sweep(r, true, &repairs, NULL), ERR_OK);
+    assert_int_equal(repairs, 1);
+    struct fet_lease l = lease(60000, 20);
+    all_done(&l);
+}
+
+static void status(const char *want, const char *id)
+{
+    char key[64];
+
+    snprintf(key, sizeof key, RDS_PREFIX "task:%s", id);
+    redis_says(want, r, "HGET", key, "status");
+}
+
+static void test_a_backfill_is_paused_resumed_and_ends_its_task(void **state)
+{
+    char id[37], key[64];
+
+    (void)state;
+    assert_int_equal(fet_backfill(r, A, STR("{\"from\":1}"), "admin", id, NULL), ERR_OK);
+    snprintf(key, sizeof key, RDS_PREFIX "task:%s", id);
+    status("waiting", id);
+    struct fet_lease l = lease(60000, 20);
+    assert_true(str_starts(l.items[0].id, STR(FET_BACKFILL)));
+    assert_true(str_eq(l.items[0].state, STR("{\"from\":1}")));
+    /* Paused in the middle of a page: where it stands is kept. */
+    assert_int_equal(fet_backfill_set(r, id, "pause", "admin", NULL), ERR_OK);
+    assert_int_equal(fet_backfill_set(r, id, "pause", "admin", NULL), ERR_OK);
+    one_done(&l, &(struct fet_report){.outcome = FET_AGAIN,
+                                      .state = STR("{\"page\":2}"),
+                                      .progress = STR("{\"done\":5}")});
+    redis_says("{\"done\":5}", r, "HGET", key, "progress");
+    status("paused", id);
+    nothing_due();
+    assert_int_equal(fet_backfill_set(r, id, "resume", "admin", NULL), ERR_OK);
+    l = lease(60000, 20);
+    assert_true(str_eq(l.items[0].state, STR("{\"page\":2}")));
+    one_done(&l, &(struct fet_report){.outcome = FET_DONE, .progress = STR("{\"done\":9}")});
+    status("done", id);
+    assert_true(redis_int(r, "TTL", key) > 0);
+    assert_int_equal(redis_int(r, "EXISTS", RDS_PREFIX "fetchstate:" A), 0);
+    assert_int_equal(fet_backfill_set(r, id, "pause", "admin", NULL), ERR_CONFLICT);
+    assert_int_equal(fet_backfill_set(r, "no", "pause", "admin", NULL), ERR_NOT_FOUND);
+}
+
+static void test_a_cancelled_backfill_leaves_nothing(void **state)
+{
+    char id[37];
+
+    (void)state;
+    assert_int_equal(fet_backfill(r, A, STR("{}"), "admin", id, NULL), ERR_OK);
+    struct fet_lease l = lease(60000, 20);
+    assert_int_equal(fet_backfill_set(r, id, "cancel", "admin", NULL), ERR_OK);
+    one_done(&l, &(struct fet_report){.outcome = FET_AGAIN, .state = STR("{\"page\":2}")});
+    nothing_due();
+    status("cancelled", id);
+    assert_int_equal(redis_int(r, "EXISTS", RDS_PREFIX "fetchstate:" A), 0);
+    assert_int_equal(fet_backfill_set(r, id, "resume", "admin", NULL), ERR_CONFLICT);
+}
+
+/* ---- several workers ---- */
+
+#define RUN_MS 600
+
+static struct rds_pool *many;
+static _Atomic int given[2]; /* permits, by seller */
+
+/* One worker: leases, takes what permits it gets, hands back the rest. */
+static void *work(void *arg)
+{
+    struct rds *own = rds_take(many, 5000);
+    int64_t end = met_now_ns() / 1000000 + RUN_MS;
+
+    (void)arg;
+    assert_non_null(own);
+    while (met_now_ns() / 1000000 < end) {
+        struct fet_report reports[20] = {0};
+        struct fet_lease l;
+        int64_t wait = 0;
+        size_t n = 0;
+
+        if (fet_lease(own, 60000, 3, &l, &wait, NULL) != ERR_OK) {
+            redis_nap();
+            continue;
+        }
+        for (; n < l.count; n++) {
+            enum fet_permit p = FET_LOST;
+
+            assert_int_equal(fet_permit(own, &l, 60000, FET_ORDER, 1, NULL, &p, &wait, NULL),
+                             ERR_OK);
+            if (p != FET_GO)
+                break;
+            given[strcmp(l.store, A) == 0 ? 0 : 1]++;
+            reports[n] = (struct fet_report){.item = l.items[n].id};
+        }
+        assert_int_equal(fet_done(own, &l, &(struct fet_end){.reports = reports, .count = n}, NULL),
+                         ERR_OK);
+        fet_lease_free(&l);
+    }
+    rds_give(many, own);
+    return NULL;
+}
+
+static void test_workers_together_keep_to_each_sellers_limit(void **state)
+{
+    pthread_t threads[3];
+    char id[8];
+
+    (void)state;
+    for (int i = 1000; i < 1400; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        ask(A, id);
+        if (i < 1040)
+            ask(B, id);
+    }
+    redis_do(r, "HSET", RDS_PREFIX "seller:" A, "order:rate", "50", "order:burst", "5");
+    redis_do(r, "HSET", RDS_PREFIX "seller:" B, "order:rate", "1000", "order:burst", "100");
+    assert_int_equal(rds_pool_new(server.url, 3, &many, NULL), ERR_OK);
+    int64_t begun = met_now_ns() / 1000000;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, work, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    int64_t ms = met_now_ns() / 1000000 - begun;
+    rds_pool_free(many);
+    assert_true(given[0] <= 5 + ms * 50 / 1000 + 1);
+    assert_true(given[0] >= 5 + RUN_MS * 50 / 1000 / 2); /* and they do use it */
+    assert_int_equal(given[1], 40);                      /* the other seller was not slowed */
+}
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_an_order_asked_for_twice_is_read_once, fresh),
+        cmocka_unit_test_setup(test_an_unknown_or_deleted_store_is_not_read, fresh),
+        cmocka_unit_test_setup(test_no_more_orders_are_leased_than_there_are_calls, fresh),
+        cmocka_unit_test_setup(test_the_shops_word_on_its_limits_counts, fresh),
+        cmocka_unit_test_setup(test_a_dead_lease_is_taken_over_and_the_dead_is_refused, fresh),
+        cmocka_unit_test_setup(test_what_kills_its_workers_is_dropped_and_its_neighbours_are_read,
+                               fresh),
+        cmocka_unit_test_setup(test_a_held_store_waits_and_is_logged_once, fresh),
+        cmocka_unit_test_setup(test_what_may_wait_comes_after_what_was_asked_for, fresh),
+        cmocka_unit_test_setup(test_a_lost_lane_is_put_back_and_counted, fresh),
+        cmocka_unit_test_setup(test_a_backfill_is_paused_resumed_and_ends_its_task, fresh),
+        cmocka_unit_test_setup(test_a_cancelled_backfill_leaves_nothing, fresh),
+        cmocka_unit_test_setup(test_workers_together_keep_to_each_sellers_limit, fresh),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
