@@ -588,6 +588,13 @@ def cancel(order, rng):
     return [*sent[:-1], "orders/cancelled", "orders/updated"]
 
 
+def only_transactions_tell(order):
+    """How much came through which gateway, how much it was in the buyer's money, or that a paid order
+    was never paid in full because goods came back instead: the order's own figures leave that open."""
+    short = any(order.value_of(r) > r.money for r in order.money_refunds)
+    return len(order.tenders) > 1 or order.in_buyers or short
+
+
 def touch(order, rng):
     """Something that no book knows of."""
     order.tags = rng.choice(("", "vip", "vip, urgent"))

@@ -181,10 +181,8 @@ def check_life(builder, books, seed):
 
 
 def choose_losses(rng, life):
-    """How many payments' own messages get lost. Of several gateways, or where the shop's figures are in
-    another money, none: the amounts are only in them."""
-    many = len(life.order.tenders) > 1 or life.order.in_buyers
-    return 0 if many else rng.choice((0, 0.4, 1))
+    """How many payments' own messages get lost: none where nothing else tells of the money."""
+    return 0 if shop.lives.only_transactions_tell(life.order) else rng.choice((0, 0.4, 1))
 
 
 def tell(life, export):

@@ -105,7 +105,10 @@ def add_sold(books, order, options):
     """The lines as they were sold, less what edits removed; what the shop's total says beyond them is
     rounding. While not all has shipped, by those settings, only the shipped share of each line."""
     part = options.as_shipped and not all_shipped(order)
+    goods = any(line.quantity > line.removed for line in order.lines)
     for line in order.all_lines:
+        if line.kind == "shipping" and not goods and line.subtotal == line.removed_subtotal:
+            continue  # what is left is nothing, and costs nothing
         key = key_of(order, line)
         left = line.quantity - line.removed
         share = Decimal(min(line.shipped, left)) / left if part and line.ships and left else 1
@@ -150,7 +153,7 @@ def refunded(order, refund):
     for a in refund.adjustments:
         gross = -(a.amount + a.tax) if order.taxes_included else -a.amount
         if a.kind == "shipping_refund" and a.tax:
-            key = key_of(order, a.line)
+            key = key_of(order, order.shipping[0])  # an adjustment names no line
         elif a.kind == "shipping_refund":
             key = (ACCOUNTS["shipping"], exempt)
         else:
