@@ -38,6 +38,9 @@
     X(MET_XERO_SECONDS, "xero_call_seconds", HISTOGRAM, "", "Time of one call to Xero.")           \
     X(MET_XERO_BATCH, "xero_batch_documents_total", COUNTER, "endpoint",                           \
       "Documents sent to Xero, by endpoint.")                                                      \
+    X(MET_SHOP_CALLS, "shop_calls_total", COUNTER, "kind,status",                                  \
+      "Calls to shops and Amazon's queue, by kind and HTTP status (0: no answer).")                \
+    X(MET_SHOP_SECONDS, "shop_call_seconds", HISTOGRAM, "kind", "Time of one such call, by kind.") \
     X(MET_TOKENS, "token_requests_total", COUNTER, "result",                                       \
       "Access tokens asked for, by result.")                                                       \
     X(MET_DISCONNECTED, "disconnections_total", COUNTER, "reason",                                 \

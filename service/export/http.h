@@ -24,6 +24,9 @@ struct http_request {
     size_t header_count;
     struct str body;                       /* {NULL,0} none */
     struct str basic_user, basic_password; /* both set: HTTP Basic */
+    /* "aws:amz:<region>:<service>": signed by AWS Signature 4 instead, with basic_user as the key's
+     * id and basic_password as its secret. NULL: not signed */
+    const char *aws_scope;
     int connect_ms, total_ms;
     size_t max_answer;
 };
