@@ -158,7 +158,8 @@ static enum err count_received(struct inv_books *b, const struct sums *s)
     partly = o->state.paid == ORD_PARTLY_PAID ||
              (o->state.paid == ORD_PAID && s->money.units > 0 && o->outstanding.units > 0 &&
               mon_cmp(o->outstanding, o->current_total) < 0);
-    if (b->dropped) { /* nothing is kept: all that was received was given back */
+    /* Nothing is kept, or nothing is left: all that was received was given back. */
+    if (b->dropped || (str_eq_nocase(o->shop_status, STR("refunded")) && s->money.units > 0)) {
         b->by_state = s->money;
     } else if (partly) {
         RETURN_IF(mon_sub(o->current_total, o->outstanding, &b->by_state));
@@ -195,12 +196,16 @@ static enum err refuse(struct inv_books *b, struct inv_back *back)
 }
 
 /* Records that have their credit note already stand. */
-static enum err check_backs(struct inv_books *b)
+static enum err check_backs(struct inv_books *b, const struct sums *s)
 {
-    struct money over, under;
+    struct money over, under, removed;
 
     RETURN_IF(mon_sub(b->received, b->left.total, &over));
-    under = mon_neg(over);
+    /* What was too much and went back pays for nothing that was not paid. */
+    RETURN_IF(mon_sub(s->over, over, &under));
+    /* What was too much when it went back may have been charged anew since. */
+    RETURN_IF(mon_sub(b->sold.total, b->left.total, &removed));
+    over = inv_most(over, removed);
     for (size_t i = 0; i < b->back_count; i++) {
         struct inv_back *back = &b->backs[i];
         struct money *room = back->excess.units > 0 ? &over : &under;
@@ -229,7 +234,7 @@ enum err inv_read_money(struct inv_books *b)
     }
     RETURN_IF(sum_backs(b, &sums));
     RETURN_IF(count_received(b, &sums));
-    return b->partial ? ERR_OK : check_backs(b);
+    return b->partial ? ERR_OK : check_backs(b, &sums);
 }
 
 /* ---- credit notes ---- */
