@@ -191,6 +191,13 @@ const char *view_invoice_link(struct str id, struct arena *arena)
                         STR_FMT(id));
 }
 
+const char *view_note_link(struct str id, struct arena *arena)
+{
+    return arena_printf(
+        arena, "https://go.xero.com/AccountsReceivable/ViewCreditNote.aspx?creditNoteID=%.*s",
+        STR_FMT(id));
+}
+
 static bool of_mail(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#define DOC_MAX 65536
+#define DOC_MAX LIM_API_BODY
 #define LOG_DAYS_MS (7 * 86400000LL)
 #define GROUPS_MAX 256
 

@@ -138,25 +138,44 @@ static struct str member(const struct js_doc *doc, const char *key)
     return js_text(js_get(doc->root, key), &s) ? s : (struct str){NULL, 0};
 }
 
-/* A document of the record; one without an id is not known to be in Xero. */
-static void write_document(struct js_out *w, struct str field, struct str json, struct arena *arena)
+/* What a field of the record stands for, in the order in which they are shown. */
+enum shown { SHOW_SALE, SHOW_INVOICE, SHOW_NOTE, SHOW_PAYMENT, SHOW_ALLOCATION, SHOW_NOTHING };
+
+static enum shown shown_as(struct str field)
 {
-    bool payment = str_starts(field, STR("doc:pay:"));
+    if (str_eq(field, STR("doc:invoice")))
+        return SHOW_SALE;
+    if (str_starts(field, STR("doc:A")))
+        return SHOW_INVOICE;
+    if (str_starts(field, STR("doc:C")) || str_starts(field, STR("doc:R")))
+        return SHOW_NOTE;
+    if (str_starts(field, STR("doc:pay:")))
+        return SHOW_PAYMENT;
+    return str_starts(field, STR("doc:alloc:")) ? SHOW_ALLOCATION : SHOW_NOTHING;
+}
+
+/* A document of the record; one without an id is not known to be in Xero. */
+static void write_document(struct js_out *w, enum shown as, struct str json, struct arena *arena)
+{
+    static const char *const types[] = {"invoice", "invoice", "credit_note", "payment",
+                                        "allocation"};
     struct js_doc doc = {0};
     struct str id;
 
-    if (js_parse(json, ROW_MAX, &doc, NULL) != ERR_OK)
+    if (js_parse(json, LIM_API_BODY, &doc, NULL) != ERR_OK)
         return;
     id = member(&doc, "id");
     if (id.n > 0) {
-        struct str rest = {field.p + 4, field.n - 4}, kind = str_split(&rest, ':');
+        const char *link = as == SHOW_NOTE     ? view_note_link(id, arena)
+                           : as < SHOW_PAYMENT ? view_invoice_link(id, arena)
+                                               : NULL;
 
         jw_begin_object(w);
-        jw_kstr(w, "type", payment ? STR("payment") : kind);
+        jw_kz(w, "type", types[as]);
         view_text(w, "number", member(&doc, "number"));
         jw_kstr(w, "id", id);
-        jw_kz(w, "link", payment ? NULL : view_invoice_link(id, arena));
-        view_text(w, "total", member(&doc, payment ? "amount" : "total"));
+        jw_kz(w, "link", link);
+        view_text(w, "total", member(&doc, as < SHOW_PAYMENT ? "total" : "amount"));
         jw_end_object(w);
     }
     js_free(&doc);
@@ -166,13 +185,12 @@ static void write_documents(struct js_out *w, const struct rds_reply *record, st
 {
     jw_key(w, "documents");
     jw_begin_array(w);
-    for (int pass = 0; pass < 2; pass++) { /* the invoice first */
+    for (int pass = SHOW_SALE; pass < SHOW_NOTHING; pass++) {
         for (size_t i = 0; i + 1 < rds_len(record); i += 2) {
-            struct str field = rds_text(rds_at(record, i));
-            bool invoice = str_eq(field, STR("doc:invoice"));
+            enum shown as = shown_as(rds_text(rds_at(record, i)));
 
-            if (str_starts(field, STR("doc:")) && invoice == (pass == 0))
-                write_document(w, field, rds_text(rds_at(record, i + 1)), arena);
+            if ((int)as == pass)
+                write_document(w, as, rds_text(rds_at(record, i + 1)), arena);
         }
     }
     jw_end_array(w);

@@ -69,6 +69,8 @@ void view_text(struct js_out *w, const char *key, struct str s);
 void view_row_head(struct js_out *w, struct str connection, struct str order);
 /* Xero's page of an invoice in ARENA; NULL without an id. */
 const char *view_invoice_link(struct str id, struct arena *arena);
+/* The same of a credit note, whose id is not empty. */
+const char *view_note_link(struct str id, struct arena *arena);
 /* S with every e-mail address in it replaced by "(e-mail)", in ARENA; S itself if it has none. */
 struct str view_without_mail(struct str s, struct arena *arena);
 /* S with ASCII and Latin-1 letters small (or, with UPPER, those of Latin-1 large), in ARENA. */

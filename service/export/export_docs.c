@@ -54,6 +54,8 @@ void exp_write_known(struct work *w, struct js_out *out, const struct inv_known_
     jw_kstr(out, "status", doc->status);
     if (doc->credit)
         jw_kbool(out, "credit", true);
+    if (doc->withdrawn)
+        jw_kbool(out, "withdrawn", true);
     write_optional(out, "lost", d->lost);
     if (!doc->gone) {
         write_optional(out, "date", str_of(doc->date));
@@ -129,6 +131,7 @@ void exp_read_known(struct work *w, struct work_order *x, struct str name, const
                                 .status = status,
                                 .credit = js_true(js_get(v, "credit")),
                                 .gone = exp_is_gone(status),
+                                .withdrawn = js_true(js_get(v, "withdrawn")),
                                 .contact_id = text_of(v, "contact", a),
                                 .total = exp_money(text_of(v, "total", a), currency),
                                 .tax = exp_money(text_of(v, "tax", a), currency),

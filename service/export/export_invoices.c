@@ -181,6 +181,7 @@ static enum work_next look_up_updates(struct work *w, struct call *c)
 static void voided(struct work *w, struct element *el, const struct xero_element *v)
 {
     el->open = false;
+    el->withdrawn = true;
     exp_record_document(w, el, v);
     if (el->x)
         exp_doc(w, el->x, el->doc)->voided = true;

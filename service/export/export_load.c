@@ -85,7 +85,7 @@ static bool day_behind(struct str message, char out[11])
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     static const char *const words = "currently set at ";
     size_t n = strlen(words);
-    char day[11];
+    char text[11], day[11];
 
     for (size_t i = 0; i + n + 11 <= message.n; i++) {
         const char *at = message.p + i + n;
@@ -95,8 +95,8 @@ static bool day_behind(struct str message, char out[11])
         for (int m = 0; m < 12; m++) {
             if (memcmp(at + 3, months + (ptrdiff_t)3 * m, 3) != 0)
                 continue;
-            (void)snprintf(day, sizeof(day), "%.4s-%02d-%.2s", at + 7, m + 1, at);
-            return ord_day(str_of(day), day) && ord_day_add(day, 1, out);
+            (void)snprintf(text, sizeof(text), "%.4s-%02d-%.2s", at + 7, m + 1, at);
+            return ord_day(str_of(text), day) && ord_day_add(day, 1, out);
         }
     }
     return false;

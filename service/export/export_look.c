@@ -8,6 +8,9 @@
 #include "service/export/export_work.h"
 #include "service/sync/catalogue.h"
 
+/* A contact that was merged into one that was merged into one... */
+#define MERGERS_MOST 10
+
 /* Documents of orders, as elements to ask for. */
 struct asked {
     struct element *rows;
@@ -108,12 +111,124 @@ static void see(struct work *w, struct element *el, const struct xero_element *f
         doc.contact_id = arena_str(&w->arena, s.contact_id);
     doc.changes = exp_changes(w, x, &doc, &s);
     doc.foreign = foreign(x, &doc, &s);
+    if (s.contact_id.n > 0 && !str_eq_nocase(s.contact_id, doc.contact_id))
+        exp_doc(w, x, doc.name)->moved = arena_str(&w->arena, s.contact_id);
     exp_know(w, x, &doc);
     if (news)
         exp_record_known(w, x, doc.name);
     if (doc.gone)
         exp_forget_settled(w, x, doc.name);
 }
+
+/* ---- contacts that were merged ---- */
+
+/* A document that goes to another contact now. AT: where the search for it has come to. */
+struct move {
+    struct work_order *x;
+    struct str name, to, at;
+    bool open;
+};
+
+static struct move *list_moves(struct work *w, size_t *n)
+{
+    size_t room = 1;
+    struct move *moves;
+
+    for (size_t i = 0; i < w->count; i++)
+        room += w->orders[i].known.doc_count;
+    moves = arena_array(&w->arena, room, sizeof(*moves));
+    *n = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        struct work_order *x = &w->orders[i];
+
+        for (size_t k = 0; k < x->known.doc_count && x->looks; k++) {
+            const struct inv_known_doc *doc = &x->known.docs[k];
+            struct str to = exp_doc(w, x, doc->name)->moved;
+
+            if (to.n > 0 && !doc->gone)
+                moves[(*n)++] = (struct move){x, doc->name, to, doc->contact_id, true};
+        }
+    }
+    return moves;
+}
+
+/* It goes where its contact went, or where a person put it. */
+static void end_move(struct work *w, struct move *m, bool merged)
+{
+    struct inv_known_doc doc = *inv_known_doc(&m->x->known, m->name);
+
+    m->open = false;
+    exp_doc(w, m->x, m->name)->moved = STR("");
+    if (merged)
+        doc.contact_id = m->to;
+    else
+        doc.changes = str_of(arena_printf(&w->arena, "%.*s%sIts contact is another one there.",
+                                          STR_FMT(doc.changes), doc.changes.n > 0 ? " " : ""));
+    exp_know(w, m->x, &doc);
+    if (merged)
+        exp_record_known(w, m->x, m->name);
+}
+
+/* One step: what the contacts that MOVES have come to were merged into. */
+static enum work_next follow(struct work *w, struct move *moves, size_t n)
+{
+    struct buf path = BUF_CAP(LIM_XERO_BATCH * 64 + 100);
+    struct xero_element *found = NULL;
+    struct xero_answer a;
+    struct errinfo info = {0};
+    enum work_next next;
+    size_t count = 0;
+
+    buf_addz(&path, "Contacts?IDs=");
+    for (size_t i = 0; i < n; i++)
+        buf_printf(&path, "%s%.*s", i > 0 ? "," : "", STR_FMT(moves[i].at));
+    buf_addz(&path, "&includeArchived=true&page=1&pageSize=100");
+    next = exp_send(w, "GET", buf_z(&path), NULL, &a);
+    if (next == WORK_GO && (a.verdict != XERO_ANSWERED ||
+                            xero_elements(&a, "Contacts", &found, &count, &info) != ERR_OK)) {
+        exp_hold(w, exp_down_ms(w), "Xero does not answer look-ups: %.*s",
+                 STR_FMT(str_cut(a.message, 200)));
+        next = WORK_HAND_BACK;
+    }
+    for (size_t i = 0; i < n && next == WORK_GO; i++) {
+        const struct xero_element *v = exp_find(found, count, moves[i].at);
+        struct str into = STR("");
+
+        if (!v || !js_text(js_get(v->value, "MergedToContactID"), &into) || into.n == 0)
+            end_move(w, &moves[i], false);
+        else if (str_eq_nocase(into, moves[i].to))
+            end_move(w, &moves[i], true);
+        else
+            moves[i].at = arena_str(&w->arena, into);
+    }
+    xero_answer_free(&a);
+    buf_free(&path);
+    return next;
+}
+
+/* A document of a contact that was merged moves with it, which is no change of the document. */
+static enum work_next follow_mergers(struct work *w)
+{
+    size_t n = 0;
+    struct move *moves = list_moves(w, &n);
+    enum work_next next = WORK_GO;
+
+    for (int step = 0; step < MERGERS_MOST && n > 0 && next == WORK_GO; step++) {
+        size_t left = 0;
+
+        for (size_t i = 0; i < n && next == WORK_GO; i += LIM_XERO_BATCH)
+            next = follow(w, moves + i, n - i < LIM_XERO_BATCH ? n - i : LIM_XERO_BATCH);
+        for (size_t i = 0; i < n; i++)
+            if (moves[i].open)
+                moves[left++] = moves[i];
+        n = left;
+    }
+    for (size_t i = 0; i < n && next == WORK_GO; i++)
+        end_move(w, &moves[i], false);
+    return next;
+}
+
+/* ---- the look ---- */
 
 enum work_next exp_look_first(struct work *w)
 {
@@ -129,6 +244,8 @@ enum work_next exp_look_first(struct work *w)
                 ask_for(&a, x, &x->known.docs[k]);
     }
     next = look_at(w, &a, see);
+    if (next == WORK_GO)
+        next = follow_mergers(w);
     for (size_t i = 0; i < w->count && next == WORK_GO; i++) {
         if (!w->orders[i].looks)
             continue;

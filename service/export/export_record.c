@@ -8,8 +8,8 @@
 #include "service/export/export.h"
 #include "service/export/export_work.h"
 
-/* A document of LIM_ORDER_LINES lines; one that has more is recorded without them. */
-#define DOC_MAX LIM_XERO_BODY
+/* A document of LIM_ORDER_LINES lines; one that is larger is recorded without them. */
+#define DOC_MAX LIM_API_BODY
 
 void exp_update(struct work *w, const struct work_order *x, struct str field, struct str value)
 {
@@ -267,6 +267,7 @@ void exp_record_document(struct work *w, const struct element *el, const struct 
                                  .status = arena_str(a, s.status),
                                  .credit = s.credit,
                                  .gone = s.gone,
+                                 .withdrawn = s.gone && el->withdrawn,
                                  .contact_id = arena_str(a, s.contact_id),
                                  .total = s.total,
                                  .tax = s.tax,

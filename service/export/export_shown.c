@@ -146,7 +146,6 @@ struct str exp_face(struct work *w, const struct shown *s)
 
     add_text(&text, s->number);
     add_text(&text, s->reference);
-    add_text(&text, s->contact_id);
     buf_printf(&text, "%s %s %s %d", s->date, s->due, s->currency, s->inclusive);
     for (size_t i = 0; i < s->line_count; i++) {
         const struct shown_line *line = &s->lines[i];
@@ -266,7 +265,6 @@ struct str exp_changes(struct work *w, struct work_order *x, const struct inv_kn
         compare_text(&b, "reference", d->reference, s->reference);
         compare_text(&b, "date", str_of(doc->date), str_of(s->date));
         compare_text(&b, "due date", str_of(d->due), str_of(s->due));
-        compare_text(&b, "contact", doc->contact_id, s->contact_id);
         if (doc->inclusive != s->inclusive)
             buf_addz(&b, "; whether its amounts include tax");
         compare_lines(&b, doc, s);
@@ -278,9 +276,7 @@ struct str exp_changes(struct work *w, struct work_order *x, const struct inv_kn
     if (b.n > 0) {
         struct str text = str_cut((struct str){b.p + 1, b.n - 1}, CHANGES_MAX);
 
-        changes = str_of(arena_printf(
-            &w->arena, "%s %.*s was changed in Xero after its export:%.*s.",
-            doc->credit ? "Credit note" : "Invoice", STR_FMT(doc->number), STR_FMT(text)));
+        changes = str_of(arena_printf(&w->arena, "Changed there:%.*s.", STR_FMT(text)));
     }
     buf_free(&b);
     return changes;

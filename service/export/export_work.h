@@ -41,9 +41,10 @@ struct work_doc {
     struct str name;
     struct str reference;
     char due[11];
-    struct str face; /* hash of all that we wrote, as Xero showed it then; "" not known */
-    struct str lost; /* Xero's words on what it left out; "" nothing */
-    bool bad;        /* it is not what was wanted: nothing is paid or allocated */
+    struct str face;  /* hash of all that we wrote, as Xero showed it then; "" not known */
+    struct str moved; /* the contact that it was found to go to now; "" its own */
+    struct str lost;  /* Xero's words on what it left out; "" nothing */
+    bool bad;         /* it is not what was wanted: nothing is paid or allocated */
     bool made, updated, voided, paid, allocated; /* by this lease, for the sentence */
 };
 
@@ -94,6 +95,7 @@ struct element {
     struct str total, tax; /* what Xero must return; a payment's amount is `total` */
     struct str mark, reference;
     struct str lost;    /* of a recorded document: what Xero left out of it, in its words */
+    bool withdrawn;     /* of a recorded document: it is void, and by us */
     bool open;          /* no verdict yet */
     struct str *doubts; /* open: Xero's words, some of which leave it in doubt */
     size_t doubt_count;
@@ -177,10 +179,10 @@ struct shown {
 /* Reads V, whose amounts are in CURRENCY where it does not say so itself. */
 void exp_show(struct work *w, const struct xero_element *v, bool credit, struct str currency,
               struct shown *out);
-/* Hash of all of it that we write. */
+/* Hash of all of it that we write, but the contact. */
 struct str exp_face(struct work *w, const struct shown *s);
 /* What a person changed in document DOC of X since it was recorded, both versions, as a sentence;
- * "" nothing. */
+ * "" nothing. Its contact is another matter. */
 struct str exp_changes(struct work *w, struct work_order *x, const struct inv_known_doc *doc,
                        const struct shown *s);
 /* Whether Xero calls a document of STATUS voided or deleted. */

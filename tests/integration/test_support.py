@@ -499,7 +499,7 @@ def test_by_hand_of_what_is_not_stored_says_what_to_do(shop):
     s.stack.redis.call("DEL", PREFIX + "snap:" + s.key(o["id"]))
     code, answer = by_hand(s, o["id"])
     assert code == 404 and "no longer stored" in answer["detail"]
-    assert by_hand(s, o["id"], {"again": True})[0] == 422
+    assert by_hand(s, o["id"], {"again": True})[0] == 404
     code, answer = by_hand(s, o["id"], {"again": 1, "x": 2})
     assert {e["field"] for e in answer["errors"]} == {"again", "x"}
     assert by_hand(s, o["id"], wait=31)[0] == 422
