@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "queue/jobs.h"
+#include "queue/intake.h"
 #include "queue/trail.h"
 #include "service/base/json.h"
 #include "service/base/log.h"
@@ -174,64 +174,18 @@ static bool parse(struct hook *h)
 
 /* ---- steps 5 and 6: decide and store ---- */
 
-static void decide(const struct rul_settings *s, const struct ord_state *state, struct job_event *e)
-{
-    e->stamp_on = s->accounting_system_invoice;
-    for (int i = 0; i < JOB_HISTORIES; i++)
-        e->decision[i] = rul_decide(s, e->event, state, job_history(i));
-}
-
-/* What the rules looked at, for the trail; nothing of the buyer. O may be NULL. */
-static void write_inputs(const struct hook *h, const struct order *o, struct buf *out)
-{
-    static const char *const paid[] = {"none", "partial", "full"};
-    struct buf object = BUF_CAP(out->cap);
-    struct js_out w;
-
-    jw_init(&w, &object);
-    jw_begin_object(&w);
-    jw_kz(&w, "topic", shp_topic_text(h->topic));
-    jw_kstr(&w, "webhook_id", str_cut(header(h, "X-Shopify-Webhook-Id"), 100));
-    jw_kstr(&w, "triggered_at", str_cut(header(h, "X-Shopify-Triggered-At"), 40));
-    jw_kint(&w, "settings_version", h->store->version);
-    if (o) {
-        jw_kz(&w, "updated_at", o->updated_at);
-        jw_kz(&w, "paid", paid[o->state.paid]);
-        jw_kz(&w, "fulfilment", paid[o->state.fulfilment]);
-        jw_kbool(&w, "cancelled", o->state.cancelled);
-        jw_kbool(&w, "refunded", o->state.refunded);
-        jw_kbool(&w, "test", o->state.test);
-        jw_kbool(&w, "zero_value", o->state.zero_value);
-        jw_kbool(&w, "nothing_left", o->state.nothing_left);
-        jw_kbool(&w, "money_kept", o->state.kept);
-        jw_kz(&w, "created_day", o->state.created_day);
-        jw_kz(&w, "total", mon_text(o->total).z);
-        jw_kz(&w, "currency", o->currency);
-    }
-    jw_end_object(&w);
-    if (buf_check(&object) == ERR_OK)
-        buf_add(out, object.p + 1, object.n - 2);
-    buf_free(&object);
-}
-
 /* One try, with the store as it is known now. */
 static enum err store(struct hook *h, struct job_event *e, const struct order *o,
                       enum job_result *result, enum cat_reason *reason)
 {
-    struct buf inputs = BUF_CAP(4096);
-    enum err x = ERR_OK;
+    const struct itk_origin from = {shp_topic_text(h->topic), header(h, "X-Shopify-Webhook-Id"),
+                                    header(h, "X-Shopify-Triggered-At")};
 
+    if (h->topic != SHP_ORDERS_DELETE)
+        return itk_take(h->req->redis, h->store, &from, o, e, result, reason, &h->info);
     e->store_key = h->store->key;
     e->store_version = h->store->version;
-    e->connection = h->store->connection;
-    if (h->topic == SHP_ORDERS_DELETE)
-        return job_delete(h->req->redis, e, result, reason, &h->info);
-    write_inputs(h, o, &inputs);
-    e->inputs = buf_str(&inputs);
-    decide(&h->store->options.rules, o ? &o->state : NULL, e);
-    x = job_ingest(h->req->redis, e, result, reason, &h->info);
-    buf_free(&inputs);
-    return x;
+    return job_delete(h->req->redis, e, result, reason, &h->info);
 }
 
 /* Stores E; with a store whose settings have moved on it verifies and decides again. O is NULL for
@@ -275,59 +229,56 @@ static void ingest(struct hook *h, struct job_event *e, const struct order *o)
     }
 }
 
-/* The members that every event has. False after answering. */
+/* What every event has of its delivery. */
+static void name_delivery(struct hook *h, struct job_event *e)
+{
+    struct str webhook = header(h, "X-Shopify-Webhook-Id");
+
+    if (webhook.n > 0)
+        e->delivery = str_of(arena_printf(h->req->arena, "%s\n%s\n%.*s", h->shop,
+                                          shp_topic_text(h->topic), STR_FMT(webhook)));
+    log_ctx_set(h->store->connection, h->store->key, e->order_key,
+                arena_printf(h->req->arena, "%.*s", STR_FMT(webhook)));
+}
+
+static void refuse_id(struct hook *h, const char *detail)
+{
+    h->result = "malformed";
+    srv_problem(h->res, 400, "Bad Request", "%s", detail);
+}
+
+/* The members that an event of a record has. False after answering. */
 static bool begin_event(struct hook *h, struct job_event *e, char key[LIM_ORDER_KEY + 1])
 {
     struct arena *arena = h->req->arena;
-    struct str webhook = header(h, "X-Shopify-Webhook-Id"), id = {NULL, 0};
+    struct str id = {NULL, 0};
 
     if (!shp_order_id(h->topic, h->doc.root, &id) ||
         job_order_key(STR("shopify"), str_of(h->shop), id, key) != ERR_OK) {
-        h->result = "malformed";
-        srv_problem(h->res, 400, "Bad Request", "The body has no usable order id.");
+        refuse_id(h, "The body has no usable order id.");
         return false;
     }
     *e = (struct job_event){.order_key = key, .stamp = "", .name = "", .link = "", .paid_day = ""};
     e->body = h->req->body;
     e->link = shp_order_link(str_of(h->shop), arena_str(arena, id), arena);
-    if (webhook.n > 0)
-        e->delivery = str_of(arena_printf(arena, "%s\n%s\n%.*s", h->shop, shp_topic_text(h->topic),
-                                          STR_FMT(webhook)));
-    log_ctx_set(h->store->connection, h->store->key, key,
-                arena_printf(arena, "%.*s", STR_FMT(webhook)));
+    name_delivery(h, e);
     return true;
 }
 
 static void take_order(struct hook *h, enum rul_event event)
 {
-    static const char *const catalogue[] = {"unusable-order"};
-    char key[LIM_ORDER_KEY + 1], stamp[ORD_STAMP + 1], paid_day[11] = "";
-    struct order *o = arena_alloc(h->req->arena, sizeof *o);
-    struct job_failure failure = {.failed_export = "Sales invoice", .catalogue = catalogue};
-    struct str sentence = {NULL, 0};
-    struct job_event e;
-    enum err x = ERR_OK;
+    struct itk_order *in = arena_alloc(h->req->arena, sizeof *in);
 
-    if (!begin_event(h, &e, key))
+    if (itk_read("shopify", h->shop, h->doc.root, h->req->body, header(h, "X-Shopify-Triggered-At"),
+                 h->req->arena, in, &h->info) != ERR_OK) {
+        refuse_id(h, "The body has no usable order id.");
         return;
-    x = shp_read_order(h->doc.root, str_of(h->shop), SHP_SHOP_MONEY, h->req->arena, o, &h->info);
-    if (x != ERR_OK) {
-        sentence = arena_str(h->req->arena, str_of(h->info.text));
-        failure.exported_item = o->name;
-        failure.errors = &sentence;
-        failure.error_count = 1;
-        e.unusable = &failure;
-        log_info("order_unusable", h->info.text, LOG_STR("name", o->name));
     }
-    ord_stamp(o, header(h, "X-Shopify-Triggered-At"), stamp);
-    if (o->state.paid != ORD_UNPAID && !ord_day(str_of(o->updated_at), paid_day))
-        paid_day[0] = '\0';
-    e.event = event;
-    e.part = "order";
-    e.stamp = stamp;
-    e.name = arena_printf(h->req->arena, "%.*s", STR_FMT(o->name));
-    e.paid_day = paid_day;
-    ingest(h, &e, o);
+    in->event.event = event;
+    name_delivery(h, &in->event);
+    if (in->event.unusable)
+        log_info("order_unusable", h->info.text, LOG_STR("name", in->order.name));
+    ingest(h, &in->event, &in->order);
 }
 
 /* A refund's or a payment's own message: kept beside its order. */
@@ -340,8 +291,7 @@ static void take_record(struct hook *h, enum rul_event event, const char *kind)
     if (!begin_event(h, &e, key))
         return;
     if (!shp_record_id(h->doc.root, &id)) {
-        h->result = "malformed";
-        srv_problem(h->res, 400, "Bad Request", "The body has no usable id.");
+        refuse_id(h, "The body has no usable id.");
         return;
     }
     e.event = event;
