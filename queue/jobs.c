@@ -247,6 +247,7 @@ static void add_event(struct rds_args *a, const struct job_event *e, struct str 
     rds_arg(a, e->inputs);
     rds_arg(a, failure_text(e->unusable, a->arena));
     rds_argz(a, e->unusable && e->unusable->error_count ? e->unusable->catalogue[0] : "");
+    rds_argz(a, e->later ? "1" : "0");
 }
 
 enum err job_ingest(struct rds *r, const struct job_event *e, enum job_result *result,

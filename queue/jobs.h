@@ -89,6 +89,7 @@ struct job_event {
     const char *paid_day; /* day of this state if paid or partly paid, else "" */
     struct str inputs;    /* the rules' inputs as JSON members ("k":v,...), for the trail */
     const struct job_failure *unusable; /* not NULL: park it with this row */
+    bool later;                         /* it may wait behind live orders (backfill) */
 };
 
 /* Takes one event: dedupe, snapshot, stamp, revision, decision by history, trail, queue; atomic and

@@ -5,7 +5,7 @@
 --   11-14 decisions (not in Xero, stamped off and on; in Xero, stamped off and on), each a letter and a
 --   reason code: E export, M export but only money may change, S skip, W skip and withdraw
 --   15 name  16 link  17 day it is paid or ''  18 rules' inputs as JSON members
---   19 row for the failed list ('' = usable)  20 its group
+--   19 row for the failed list ('' = usable)  20 its group  21 '1' if it may wait behind live orders
 -- Returns {result, reason}; {'stale_settings'}, {'no_store'}, {'full'} wrote nothing.
 -- Sent twice: the second is a duplicate by its delivery hash; without one the same snapshot is not
 -- newer, and the order is already waiting.
@@ -59,16 +59,21 @@ if unusable then action, reason = 'E', 'unusable' end
 
 -- Exports, or says why there is nothing to do: what is stored has been exported, or has failed, and
 -- the event brought nothing new.
+local later = ARGV[21] == '1'
 local function export()
   if action == 'E' then redis.call('HSET', key, 'lines', '1') end
   local covered = not changed and not o[8]
   redis.call('HDEL', key, 'pend')
   if st == 'leased' or st == 'waiting' then
     if not covered then redis.call('HINCRBY', key, 'rev', 1) end
+    if not later and redis.call('ZREM', P .. 'later:' .. home, O) == 1 then -- it is live now
+      make_ready(home, O)
+      relane_and_ring(home)
+    end
   elseif not (covered and (st == 'done' or st == 'failed' or st == 'dismissed')) then
     redis.call('HINCRBY', key, 'rev', 1)
     if unfail(home, O) then redis.call('HDEL', key, 'att', 'dth', 'sus') end
-    make_ready(C, O)
+    make_ready(C, O, nil, later)
     relane_and_ring(C)
     return conn[1] == 'active' and 'queued' or 'held'
   end

@@ -232,8 +232,9 @@ local function fail(C, O, row, group)
   at_work(O)
 end
 
--- Makes an order wait for its turn. AT nil: now, or the front if it is exported by hand.
-local function make_ready(C, O, at)
+-- Makes an order wait for its turn. AT nil: now, or the front if it is exported by hand. LATER: behind
+-- all that is live, unless it is by hand.
+local function make_ready(C, O, at, later)
   local key = P .. 'order:' .. O
   if not at then
     at = redis.call('HGET', key, 'byhand') and 0 or now
@@ -241,7 +242,7 @@ local function make_ready(C, O, at)
   redis.call('HSET', key, 'st', 'waiting', 'conn', C)
   redis.call('HSETNX', key, 'wt', string.format('%d', now))
   redis.call('HDEL', key, 'tok')
-  redis.call('ZADD', P .. 'ready:' .. C, at, O)
+  redis.call('ZADD', P .. (later and at > 0 and 'later:' or 'ready:') .. C, at, O)
   at_work(O)
 end
 

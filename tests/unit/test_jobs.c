@@ -45,6 +45,31 @@ static enum job_result ingest(const char *part, const char *stamp, struct str bo
     return result;
 }
 
+/* An order that nothing hurries with, as a backfill brings it. */
+static enum job_result ingest_later(const char *key, bool later)
+{
+    const struct rul_decision paid = {.export_it = true, .lines = true, .reason = CAT_PAID};
+    const struct job_event e = {.order_key = key,
+                                .store_key = "shopify/x",
+                                .store_version = 1,
+                                .connection = "acme",
+                                .event = RUL_SEEN,
+                                .stamp = "1",
+                                .part = "order",
+                                .body = STR("{}"),
+                                .stamp_on = true,
+                                .decision = {paid, paid, paid, paid},
+                                .name = "",
+                                .link = "",
+                                .paid_day = "",
+                                .later = later};
+    enum job_result result;
+    enum cat_reason reason;
+
+    assert_int_equal(job_ingest(r, &e, &result, &reason, NULL), ERR_OK);
+    return result;
+}
+
 static enum err lease(struct job_lease *l)
 {
     struct errinfo info = {0};
@@ -217,6 +242,35 @@ static void test_scripts_keep_the_limits(void **state)
     }
 }
 
+static void test_what_a_backfill_brings_only_fills_batches_up(void **state)
+{
+    struct job_lease l;
+    struct errinfo info = {0};
+    int64_t wait = 0;
+    char ends[24];
+
+    (void)state;
+    assert_int_equal(ingest_later("shopify/x/7", true), JOB_QUEUED);
+    assert_int_equal(ingest_later("shopify/x/8", true), JOB_QUEUED);
+    assert_int_equal(redis_int(r, "ZCARD", RDS_PREFIX "later:acme"), 2);
+    assert_int_equal(ingest("order", "1", STR("{}"), NULL), JOB_QUEUED);
+    assert_int_equal(job_lease(r, 60000, 1, &l, &wait, &info), ERR_OK);
+    assert_true(str_eq(l.orders[0].key, STR(ORDER))); /* though it came last */
+    job_lease_free(&l);
+    /* A message of its own makes one of them live. */
+    assert_int_equal(ingest_later("shopify/x/8", false), JOB_QUEUED);
+    assert_int_equal(redis_int(r, "ZCARD", RDS_PREFIX "ready:acme"), 1);
+    snprintf(ends, sizeof ends, "%lld", (long long)time(NULL) * 1000 + 3600000);
+    redis_do(r, "HSET", RDS_PREFIX "conn:acme", "day_left", "5000", "day_max", "5000", "day_end",
+             ends); /* what Xero allows is known: more than one call at a time */
+    redis_do(r, "ZADD", RDS_PREFIX "due", "0", "acme");
+    assert_int_equal(job_lease(r, 60000, 50, &l, &wait, &info), ERR_OK);
+    assert_int_equal(l.count, 2);
+    assert_true(str_eq(l.orders[0].key, STR("shopify/x/8")));
+    assert_true(str_eq(l.orders[1].key, STR("shopify/x/7")));
+    job_lease_free(&l);
+}
+
 static void test_connections_pause_and_resume(void **state)
 {
     struct errinfo info = {0};
@@ -245,6 +299,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_failed_row_is_json_whatever_it_has_to_say, fresh),
         cmocka_unit_test_setup(test_a_long_failure_stays_short_enough_to_be_shown, fresh),
         cmocka_unit_test(test_scripts_keep_the_limits),
+        cmocka_unit_test_setup(test_what_a_backfill_brings_only_fills_batches_up, fresh),
         cmocka_unit_test_setup(test_connections_pause_and_resume, fresh),
     };
 
