@@ -25,6 +25,10 @@ struct cfg {
     int64_t threads, active, max_body, drain_s;
     const char *xero_api_url, *xero_identity_url, *xero_login_url, *xero_scopes;
     struct str xero_client_id, xero_client_secret;
+    struct str amazon_client_id, amazon_client_secret;
+    const char *amazon_api_url, *amazon_lwa_url, *amazon_sqs_url, *shopify_api_url; /* or NULL */
+    const char *aws_region;
+    struct str aws_key_id, aws_secret, aws_session_token;
     int64_t workers, lease_s, max_attempts, linger_max_s, day_reserve;
     int64_t retention_days, log_days;
     const char *log_level, *log_format;

@@ -103,6 +103,32 @@ static void values_of_the_environment_are_taken(void **state)
     cfg_free(&c);
 }
 
+static void what_reads_shops_is_told_where_and_as_whom(void **state)
+{
+    struct cfg c;
+
+    (void)state;
+    load(CFG_WORKER, ENV(WORKER, "LH_LOG_LEVEL=info"), &c);
+    assert_null(c.amazon_api_url); /* Amazon's own, by region */
+    assert_null(c.shopify_api_url);
+    assert_null(c.amazon_sqs_url);
+    assert_string_equal(c.amazon_lwa_url, "https://api.amazon.com");
+    cfg_free(&c);
+    load(CFG_WORKER,
+         ENV(WORKER, "LH_AMAZON_CLIENT_ID=id", "LH_AMAZON_CLIENT_SECRET=secret",
+             "LH_AMAZON_SQS_URL=https://sqs.eu-west-1.amazonaws.com/1/q", "AWS_REGION=eu-west-1",
+             "AWS_ACCESS_KEY_ID=AK", "AWS_SECRET_ACCESS_KEY=sk", "AWS_SESSION_TOKEN=st"),
+         &c);
+    assert_true(str_eq(c.amazon_client_id, STR("id")));
+    assert_true(str_eq(c.amazon_client_secret, STR("secret")));
+    assert_string_equal(c.amazon_sqs_url, "https://sqs.eu-west-1.amazonaws.com/1/q");
+    assert_string_equal(c.aws_region, "eu-west-1");
+    assert_true(str_eq(c.aws_key_id, STR("AK")));
+    assert_true(str_eq(c.aws_secret, STR("sk")));
+    assert_true(str_eq(c.aws_session_token, STR("st")));
+    cfg_free(&c);
+}
+
 static void an_empty_value_is_as_good_as_none(void **state)
 {
     struct cfg c;
@@ -398,6 +424,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_documents),
         cmocka_unit_test(values_of_the_environment_are_taken),
+        cmocka_unit_test(what_reads_shops_is_told_where_and_as_whom),
         cmocka_unit_test(an_empty_value_is_as_good_as_none),
         cmocka_unit_test(values_are_checked_by_their_kind),
         cmocka_unit_test(tokens_are_long_named_when_several_and_fit_a_header),
