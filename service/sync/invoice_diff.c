@@ -428,9 +428,11 @@ static bool is_foreign(struct diffs *d)
     return false;
 }
 
-/* All that was recorded as paid has been given back. */
+/* All that was recorded as paid has been given back. Of a currency with a third decimal, which Xero
+ * does not have, each sum of money may be half a cent off. */
 static bool is_covered(const struct inv_books *b)
 {
+    const int64_t cent = MON_SCALE / 100;
     struct money paid = inv_zero(b), back = inv_zero(b);
     const struct inv_known *k = b->w->known;
     enum err e = ERR_OK;
@@ -443,6 +445,8 @@ static bool is_covered(const struct inv_books *b)
     }
     for (size_t i = 0; i < b->back_count && e == ERR_OK; i++)
         e = inv_plus(&back, b->backs[i].money);
+    if (mon_minor(b->w->o->currency).units < cent)
+        back.units += cent * (int64_t)(k->payment_count + b->back_count);
     return e == ERR_OK && mon_cmp(back, paid) >= 0;
 }
 
