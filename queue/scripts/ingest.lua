@@ -67,7 +67,7 @@ local function export()
   if st == 'leased' or st == 'waiting' then
     if not covered then redis.call('HINCRBY', key, 'rev', 1) end
     if not covered and st == 'waiting' then -- news may be what a delayed order waits for
-      redis.call('ZADD', P .. 'ready:' .. home, 'LT', now, O)
+      redis.call('ZADD', P .. 'ready:' .. home, 'XX', 'LT', now, O)
       relane_and_ring(home)
     end
     if not later and redis.call('ZREM', P .. 'later:' .. home, O) == 1 then -- it is live now
