@@ -303,8 +303,9 @@ def edit_down(order, rng):
     for line in rng.sample(lines, min(len(lines), rng.choice((1, 1, 1, 2)))):
         most = min(line.left, line.unshipped) if line.ships else line.left
         quantity = most if rng.random() < 0.5 else rng.randint(1, most)
-        if (order.odd_cent or order.conversion_gap) and sum(x.left for x in order.lines) == quantity:
-            continue  # the odd cent needs something to stand on
+        mere_sums = order.odd_cent or order.conversion_gap or (order.tip and not order.tip_lines)
+        if mere_sums and sum(x.left for x in order.lines) == quantity:
+            continue  # they need something to stand on
         remove_from(order, record, line, quantity)
         removed.append((line, quantity))
     if not removed or order.value_of(record) > order.current_total:

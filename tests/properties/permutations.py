@@ -235,7 +235,7 @@ def check(arrangement, held, contacts, first):
     if len(contacts) > 1:
         odd.append(f"its documents have {len(contacts)} contacts")
     if first is not held:
-        exact = truth.differences(first, held, arrangement.life.options)
+        exact = truth.differences(first, held, arrangement.life.options, arrangement.life.steps[-1].books.money)
         odd += [f"against arrangement 0: {x}" for x in exact if x not in odd]
     return odd
 

@@ -107,7 +107,7 @@ def add_sold(books, order, options):
     part = options.as_shipped and not all_shipped(order)
     goods = any(line.quantity > line.removed for line in order.lines)
     for line in order.all_lines:
-        if line.kind == "shipping" and not goods and line.subtotal == line.removed_subtotal:
+        if line.kind == "shipping" and not goods and not order.sold_total:
             continue  # what is left is nothing, and costs nothing
         key = key_of(order, line)
         left = line.quantity - line.removed
