@@ -2,7 +2,7 @@
 
 Owns: what tests use to set a scene and to look at the result: reset, books, ledger, violations,
 apps, organisations, faults, and the clock. Amounts in its answers are decimal text. What a person
-does in Xero is acts.py's.
+does in Xero is acts.py's, the shops' side shops_control.py's.
 """
 
 import datetime
@@ -14,9 +14,10 @@ import jsontext
 from calls import json_answer
 from documents import INVOICE, NOTE
 from errors import Invalid, NotFound, Refusal
+from shops_control import ShopsControl
 
 
-class Control:
+class Control(ShopsControl):
     def __init__(self, simulator):
         self._sim = simulator
 

@@ -1,6 +1,7 @@
 """The simulator as a whole: all parts with one state, and the way from an address to the part.
 
-Owns: building and resetting the state, and routing between identity, accounting and control.
+Owns: building and resetting the state, and routing between identity, accounting, the shops' side
+and control.
 """
 
 import os
@@ -19,6 +20,7 @@ from identity import Identity, IdentityError
 from ledger import Ledger
 from limits import Limits
 from record import Record
+from shops import Shops
 
 
 class Simulator:
@@ -27,6 +29,7 @@ class Simulator:
         self.clock = Clock()
         self.faults = Faults()
         self.record = Record(os.environ.get("LH_SIM_RECORD"))
+        self.shops = None
         self.reset()
         self._control = Control(self)
 
@@ -38,6 +41,9 @@ class Simulator:
             self.ledger = Ledger(self.clock)
             self.limits = Limits(self.clock)
             self.identity = Identity(self.clock)
+            if self.shops:
+                self.shops.close()
+            self.shops = Shops(self.clock, self.ledger)
             self.organisations = {}
             for client in defaults.CLIENTS:
                 self._register(client)
@@ -90,6 +96,9 @@ class Simulator:
         if call.path.startswith(ROOT):
             self.record.write(call)
             return self._accounting.handle(call)
+        answer = self.shops.answer(call, self.faults)
+        if answer is not None:
+            return answer
         fault = self.faults.take(call.method, call.path, None)
         if fault:
             call.entry["fault"] = fault["fault"]

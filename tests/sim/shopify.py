@@ -1,0 +1,253 @@
+"""Shopify's Admin API: GraphQL, and the old REST orders.
+
+Owns: shops with their tokens, scopes, orders and webhook subscriptions; both kinds of limits; the
+answers' frames and errors. What the roots of GraphQL answer is shopify_roots.py's, REST
+shopify_rest.py's, the shape of an order shopify_shape.py's.
+Thread safe.
+"""
+
+import copy
+import re
+import threading
+from decimal import Decimal
+
+import jsontext
+import shopify_rest
+from buckets import Bucket
+from calls import json_answer
+from graphql import Request, Schema
+from graphql_answer import answer as answer_object
+from graphql_answer import cost
+from graphql_text import GraphError
+from shopify_roots import Roots
+from shopify_schema import SCHEMA
+from shopify_shape import Shape
+from times import seconds
+
+MOST_COST = 1000
+_VERSION = re.compile(r"20\d\d-(01|04|07|10)|unstable")
+_FREE = ("MoneyV2", "PageInfo", "UserError")
+_LIMITS = "https://shopify.dev/api/usage/rate-limits"
+_SCHEMA = Schema(SCHEMA)
+
+
+class Shop:
+    def __init__(self, domain, clock):
+        self.domain = domain
+        self.lock = threading.RLock()
+        self._clock = clock
+        self.token = None
+        self.scopes = {"read_orders", "read_all_orders"}
+        self.customer_data = True
+        self.timezone = "Europe/London"
+        self.currency = "GBP"
+        self.limits = True
+        self.costs = Bucket(clock, 100.0, 2000.0)
+        self.calls = Bucket(clock, 2.0, 40)
+        self.bodies = {}
+        self.transactions = {}
+        self.subscriptions = []
+        self.pages = {}  # page_info -> (parameters, last key)
+
+    def change(self, spec):
+        with self.lock:
+            for name in ("token", "customer_data", "timezone", "currency", "limits"):
+                if name in spec:
+                    setattr(self, name, spec[name])
+            if "scopes" in spec:
+                self.scopes = set(spec["scopes"])
+            for name in ("costs", "calls"):
+                if name in spec:
+                    setattr(self, name, Bucket(self._clock, *map(float, spec[name])))
+
+    def put(self, body):
+        """An order as a webhook shows it; its `transactions`, if any, are kept apart."""
+        body = copy.deepcopy(body)
+        found = body.pop("transactions", None)
+        if "updated_at" not in body:
+            body["updated_at"] = self._clock.utc().isoformat(timespec="seconds")
+        Shape(body, found or []).order()  # a body that cannot be shown is refused now
+        with self.lock:
+            self.bodies[body["id"]] = body
+            if found is not None:
+                self.transactions[body["id"]] = found
+
+    def remove(self, order_id):
+        with self.lock:
+            del self.bodies[int(order_id)]
+
+    def listed(self):
+        with self.lock:
+            return list(self.bodies.values())
+
+    def visible(self):
+        """The orders that the app may see: those of 60 days without read_all_orders."""
+        oldest = self._clock.now() - 60 * 86400 if "read_all_orders" not in self.scopes else 0
+        return [one for one in self.bodies.values() if seconds(one["created_at"]) >= oldest]
+
+    def shape(self, body):
+        told = Shape(body, self.transactions.get(body["id"], [])).order()
+        if not self.customer_data:
+            for name in ("customer", "billingAddress", "shippingAddress", "email", "phone"):
+                told[name] = None
+            told["purchasingEntity"] = None
+        return told
+
+
+class Shopify:
+    def __init__(self, clock, ledger):
+        self._clock = clock
+        self._ledger = ledger
+        self._shops = {}
+
+    def add(self, spec):
+        """Adds or changes a shop."""
+        shop = self._shops.setdefault(spec["shop"], Shop(spec["shop"], self._clock))
+        shop.change(spec)
+
+    def shop(self, domain):
+        return self._shops[domain]
+
+    # -- calls ------------------------------------------------------------------------------------
+
+    @staticmethod
+    def is_for(call):
+        return call.segments[:2] == ["admin", "api"]
+
+    def tenant(self, call):
+        shop = self._of(call)
+        return shop.domain if shop else None
+
+    def _of(self, call):
+        """The shop that the token opens: it has an address of its own in real life."""
+        token = call.headers.get("X-Shopify-Access-Token")
+        host = (call.headers.get("Host") or "").partition(":")[0]
+        for shop in self._shops.values():
+            if token and shop.token == token:
+                named = host.endswith(".myshopify.com")
+                return shop if not named or host == shop.domain else None
+        return None
+
+    def handle(self, call):
+        shop = self._of(call)
+        if shop is None:
+            return json_answer(
+                401,
+                {
+                    "errors": "[API] Invalid API key or access token (unrecognized login or wrong "
+                    "password)"
+                },
+            )
+        call.entry["client"] = shop.token[:8]
+        version = call.segments[2] if len(call.segments) > 2 else ""
+        rest = call.segments[3:]
+        if not _VERSION.fullmatch(version):
+            return json_answer(404, {"errors": "Not Found"})
+        with shop.lock:
+            if rest == ["graphql.json"] and call.method == "POST":
+                answer = self._graphql(call, shop, version)
+            elif call.method == "GET" and rest and rest[0] in ("orders.json", "orders"):
+                answer = shopify_rest.answer(self._ledger, call, shop, rest)
+            else:
+                answer = json_answer(404, {"errors": "Not Found"})
+        answer.headers["X-Shopify-API-Version"] = version
+        return answer
+
+    # -- GraphQL ----------------------------------------------------------------------------------
+
+    def _graphql(self, call, shop, version):
+        try:
+            body = jsontext.parse(call.body)
+            if "application/json" not in call.headers.get("Content-Type", ""):
+                raise ValueError("the content type is not application/json")
+            text, variables = body["query"], body.get("variables") or {}
+        except (ValueError, KeyError, TypeError) as error:
+            self._ledger.violation("schema", call.entry, str(error))
+            return json_answer(400, {"errors": {"query": "Required parameter missing or invalid"}})
+        try:
+            request = Request(_SCHEMA, text, variables, body.get("operationName"))
+        except GraphError as error:
+            self._ledger.violation("schema", call.entry, str(error))
+            return json_answer(200, {"errors": [error.entry]})
+        if request.errors:
+            self._ledger.violation("schema", call.entry, request.errors[0]["message"])
+            return json_answer(200, {"errors": request.errors})
+        asked = cost(request, _FREE)
+        call.entry["elements"] = asked
+        if asked > MOST_COST:
+            self._ledger.violation("limit_query", call.entry, f"{asked} points")
+            return json_answer(200, _too_dear(asked))
+        if shop.limits and not shop.costs.take(asked):
+            self._ledger.violation("limit_cost", call.entry, f"{asked} points")
+            return json_answer(200, _throttled(asked, shop.costs))
+        told = self._run(call, request, shop, version)
+        done = cost(request, _FREE, told["data"]) if told.get("data") else 0
+        if shop.limits:
+            shop.costs.give_back(asked - done)
+        return json_answer(200, {**told, "extensions": _extensions(asked, done, shop.costs)})
+
+    def _run(self, call, request, shop, version):
+        """`data`, and `errors` where a part of it is refused."""
+        roots = Roots(shop, version, self._clock, lambda text: self._warn(call, text))
+        data, errors = {}, []
+        for selection in request.selections:
+            field = selection[1]
+            try:
+                data.update(answer_object(request, request.root, roots.values(), [selection]))
+            except GraphError as error:
+                entry = {**error.entry, "path": [field.alias]}
+                if error.entry.get("extensions", {}).get("code") == "BAD_REQUEST":
+                    self._ledger.violation("schema", call.entry, str(error))
+                errors.append(entry)
+                data[field.alias] = None
+        if not shop.customer_data and _asks_for_people(request.selections):
+            errors.append(_protected())
+        return {"data": data, "errors": errors} if errors else {"data": data}
+
+    def _warn(self, call, text):
+        """A search that Shopify would answer as if the term were not there."""
+        self._ledger.violation("search", call.entry, text)
+
+
+def _extensions(asked, done, bucket):
+    return {
+        "cost": {
+            "requestedQueryCost": asked,
+            "actualQueryCost": done,
+            "throttleStatus": {
+                "maximumAvailable": Decimal(str(bucket.size)),
+                "currentlyAvailable": int(bucket.left()),
+                "restoreRate": Decimal(str(bucket.rate)),
+            },
+        }
+    }
+
+
+def _throttled(asked, bucket):
+    error = {"code": "THROTTLED", "documentation": _LIMITS}
+    return {
+        "errors": [{"message": "Throttled", "extensions": error}],
+        "extensions": _extensions(asked, None, bucket),
+    }
+
+
+def _too_dear(asked):
+    text = f"Query cost is {asked}, which exceeds the single query max cost limit ({MOST_COST})."
+    more = {"cost": asked, "maxCost": MOST_COST, "documentation": _LIMITS}
+    return {"errors": [{"message": text, "extensions": {"code": "MAX_COST_EXCEEDED", **more}}]}
+
+
+def _protected():
+    text = (
+        "This app is not approved to access the Customer object. See "
+        "https://shopify.dev/docs/apps/launch/protected-customer-data for more details."
+    )
+    return {"message": text, "extensions": {"code": "ACCESS_DENIED"}}
+
+
+def _asks_for_people(selections):
+    people = ("customer", "billingAddress", "shippingAddress", "email", "phone", "purchasingEntity")
+    return any(
+        field.name in people or (inner is not None and _asks_for_people(inner))
+        for _, field, _, inner, _ in selections
+    )
