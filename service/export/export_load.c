@@ -154,7 +154,7 @@ static enum err read_part(const struct job_part *part, struct str store, enum sh
         e = shp_add_refund(doc.root, arena, order, info);
     else if (str_starts(part->name, STR("txn:")))
         e = shp_add_transaction(doc.root, arena, order, info);
-    /* Paid in the buyer's money, the order in the shop's: what came is told by its state. */
+    /* Paid in the buyer's money, the order in the shop's: its state tells what came. */
     if (e == ERR_CURRENCY && str_starts(part->name, STR("txn:")))
         e = ERR_OK;
     js_free(&doc);
