@@ -36,6 +36,7 @@ struct inv_back {
     struct money docs;      /* what its lines, adjustments, duties and fees come to */
     struct money money;     /* what was given back */
     struct money excess;    /* MONEY - DOCS; 0 if it is no more than a rounding */
+    struct money reserved;  /* in its note, for others to enter */
     bool refused;           /* a problem says why it has no documents */
     struct inv_entry *note; /* NULL: none, it is worth nothing but its money */
 };
@@ -52,6 +53,7 @@ struct inv_books {
     struct money payable;        /* of that, what documents can say was paid: no more than was
                                       ever sold */
     struct money by_state;       /* received, as the shop's state alone says it */
+    bool has_excess;             /* more was given back than what was taken back */
     struct inv_back *backs;
     size_t back_count;
     struct inv_entry *entries; /* the sale's first, without an id and number if there is none; then

@@ -96,18 +96,61 @@ static bool is_goods(struct str key)
            !str_eq(key, STR("cash-rounding"));
 }
 
-/* Xero takes no tax without an amount. A store that never sends TaxAmount has such cents always. */
-static void refuse_bare_tax(struct diffs *d, const struct diff *row)
+/* A row with an amount that can carry a tax of LIKE's tax type as well, on its account if there is
+ * one; NULL: none. */
+static struct diff *carrier_of(struct diffs *d, const struct diff *bare)
+{
+    struct diff *found = NULL;
+
+    for (size_t i = 0; i < d->count; i++) {
+        struct diff *row = &d->rows[i];
+        int64_t tax = row->tax.units + bare->tax.units;
+
+        if (row->amount.units == 0 || !str_eq(row->like->tax_type, bare->like->tax_type) ||
+            (tax != 0 && (tax < 0) != (row->amount.units < 0)) ||
+            llabs(tax) > llabs(row->amount.units))
+            continue;
+        if (str_eq(row->like->account, bare->like->account))
+            return row;
+        found = found ? found : row;
+    }
+    return found;
+}
+
+/* Xero takes no tax without an amount: it goes to a line of the same tax type, and may lie there.
+ * What none can carry is a problem, unless it is nothing in sum. A store that never sends TaxAmount
+ * has such cents always. */
+static enum err move_bare_taxes(struct diffs *d)
 {
     struct inv_books *b = d->b;
 
-    if (b->w->s->tax_amounts_never)
-        return;
-    inv_fail(b->w, INV_DOC_CREDIT_NOTE, "tax-does-not-reconcile",
-             "After %.*s was locked, the tax of \"%.*s\" alone changed by %s %s, and Xero takes no "
-             "tax without an amount.",
-             STR_FMT(b->entries[0].doc.number), STR_FMT(row->like->key), mon_text(row->tax).z,
-             b->w->o->currency);
+    for (size_t i = 0; i < d->count; i++) {
+        struct diff *row = &d->rows[i], *carrier = NULL;
+        struct money sum = inv_zero(b);
+
+        if (row->amount.units != 0 || row->tax.units == 0)
+            continue;
+        carrier = carrier_of(d, row);
+        if (carrier) {
+            RETURN_IF(inv_plus(&carrier->tax, row->tax));
+            row->tax = inv_zero(b);
+            continue;
+        }
+        for (size_t k = i; k < d->count; k++) {
+            if (d->rows[k].amount.units != 0 ||
+                !str_eq(d->rows[k].like->tax_type, row->like->tax_type))
+                continue;
+            RETURN_IF(inv_plus(&sum, d->rows[k].tax));
+            d->rows[k].tax = inv_zero(b);
+        }
+        if (sum.units != 0 && !b->w->s->tax_amounts_never)
+            inv_fail(b->w, INV_DOC_CREDIT_NOTE, "tax-does-not-reconcile",
+                     "After %.*s was locked, the tax of %.*s alone changed by %s %s, and Xero "
+                     "takes no tax without an amount.",
+                     STR_FMT(b->entries[0].doc.number), STR_FMT(row->like->tax_type),
+                     mon_text(sum).z, b->w->o->currency);
+    }
+    return ERR_OK;
 }
 
 static void take_sides(struct diffs *d)
@@ -117,10 +160,6 @@ static void take_sides(struct diffs *d)
     for (size_t i = 0; i < d->count; i++) {
         struct diff *row = &d->rows[i];
 
-        if (row->amount.units == 0 && row->tax.units != 0)
-            refuse_bare_tax(d, row);
-        if (row->amount.units == 0)
-            row->tax = inv_zero(d->b);
         row->side = (row->amount.units > 0) - (row->amount.units < 0);
         up = up || (row->side > 0 && is_goods(row->like->key));
         down = down || (row->side < 0 && is_goods(row->like->key));
@@ -462,11 +501,12 @@ enum err inv_make_differences(struct inv_books *b)
     if ((b->frozen && !b->dropped) || (b->dropped && !is_covered(b)))
         for (size_t i = 0; i < d.count; i++)
             d.rows[i].amount = d.rows[i].tax = inv_zero(b);
+    RETURN_IF(move_bare_taxes(&d));
     take_sides(&d);
     if (is_foreign(&d))
         return ERR_OK;
     RETURN_IF(join_sides(&d, &up, &down));
-    if (!b->partial)
+    if (!b->partial && b->w->s->status == INV_AUTHORISED)
         RETURN_IF(make_room(&d, up, down));
     for (size_t i = 0; i < d.count; i++)
         lacks = lacks || d.rows[i].side != 0 || d.rows[i].more.units != 0;

@@ -485,7 +485,7 @@ enum err inv_make_sale(struct inv_books *b)
         drop_documents(b);
         return ERR_OK;
     }
-    if (!b->partial && mon_cmp(b->received, b->left.total) > 0 &&
+    if (!b->partial && (b->has_excess || mon_cmp(b->received, b->left.total) > 0) &&
         mon_cmp(b->sold.total, b->left.total) > 0)
         lines = &b->sold;
     if (!e->known) {

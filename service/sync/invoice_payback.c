@@ -11,15 +11,13 @@
 
 /* ---- refund payments ---- */
 
-/* What is recorded as paid back by the transaction. */
+/* What is paid back by the transaction, made or about to be. */
 static enum err paid_back(const struct inv_books *b, struct str id, struct money *out)
 {
-    const struct inv_known *k = b->w->known;
-
     *out = inv_zero(b);
-    for (size_t i = 0; i < k->payment_count; i++)
-        if (inv_has_base(k->payments[i].mark, id))
-            RETURN_IF(inv_plus(out, k->payments[i].amount));
+    for (size_t i = 0; i < b->payment_count; i++)
+        if (inv_has_base(b->payments[i].mark, id))
+            RETURN_IF(inv_plus(out, b->payments[i].amount));
     return ERR_OK;
 }
 
@@ -34,8 +32,10 @@ static enum err pay_out(struct inv_books *b, struct inv_entry *note,
     return b->payment_count > before ? inv_less(amount, part) : ERR_OK;
 }
 
+/* What of AMOUNT is not recorded yet is paid out of the record's own note, or, if not OWN, out of
+ * the notes of edits, then of what other refunds' notes do not give back themselves. */
 static enum err pay_back(struct inv_books *b, const struct inv_back *back,
-                         const struct ord_transaction *t, struct money amount)
+                         const struct ord_transaction *t, struct money amount, bool own)
 {
     struct money made;
     struct str account;
@@ -48,17 +48,20 @@ static enum err pay_back(struct inv_books *b, const struct inv_back *back,
     account = inv_pay_account(b, t->gateway);
     if (account.n == 0)
         return ERR_OK;
-    if (back->note)
-        RETURN_IF(pay_out(b, back->note, t, account, &amount));
+    if (own)
+        return back->note ? pay_out(b, back->note, t, account, &amount) : ERR_OK;
     for (size_t i = 1; i < b->entry_count; i++)
         if (*b->entries[i].doc.name.p == 'C' && inv_is_live(&b->entries[i]))
             RETURN_IF(pay_out(b, &b->entries[i], t, account, &amount));
+    for (size_t i = 0; i < b->back_count; i++)
+        if (b->backs[i].note && b->backs[i].note != back->note)
+            RETURN_IF(pay_out(b, b->backs[i].note, t, account, &amount));
     return ERR_OK;
 }
 
 /* The money of one record. Where a part of it is in another currency, that part is what the rest
  * leaves of the documents' value, by the first such transaction. */
-static enum err pay_record(struct inv_books *b, const struct inv_back *back)
+static enum err pay_record(struct inv_books *b, const struct inv_back *back, bool own)
 {
     const struct ord_refund *r = back->refund;
     const char *currency = b->w->o->currency;
@@ -72,17 +75,57 @@ static enum err pay_record(struct inv_books *b, const struct inv_back *back)
             other = other ? other : t;
             continue;
         }
-        RETURN_IF(pay_back(b, back, t, t->amount));
+        RETURN_IF(pay_back(b, back, t, t->amount, own));
         RETURN_IF(inv_less(&rest, t->amount));
     }
-    return other ? pay_back(b, back, other, rest) : ERR_OK;
+    return other ? pay_back(b, back, other, rest, own) : ERR_OK;
 }
 
+/* What of the record's money nobody has entered as given back. */
+static enum err open_money(const struct inv_books *b, const struct inv_back *back,
+                           struct money *out)
+{
+    struct money made;
+
+    *out = back->money;
+    for (size_t i = 0; i < back->refund->transaction_count; i++) {
+        RETURN_IF(paid_back(b, back->refund->transactions[i].id, &made));
+        RETURN_IF(inv_less(out, made));
+    }
+    if (back->note && back->note->known)
+        RETURN_IF(inv_less(out, inv_most(back->note->known->foreign, inv_zero(b))));
+    *out = inv_most(*out, inv_zero(b));
+    return ERR_OK;
+}
+
+/* Holds back in each record's own note what others have to enter as given back. */
+static enum err reserve_own(struct inv_books *b)
+{
+    for (size_t i = 0; i < b->back_count; i++) {
+        struct inv_back *back = &b->backs[i];
+
+        back->reserved = inv_zero(b);
+        if (!back->note)
+            continue;
+        RETURN_IF(open_money(b, back, &back->reserved));
+        back->reserved = inv_least(back->reserved, inv_most(back->note->left, inv_zero(b)));
+        RETURN_IF(inv_less(&back->note->left, back->reserved));
+    }
+    return ERR_OK;
+}
+
+/* First each record out of its own note; then what one gave back beyond it. */
 enum err inv_make_paybacks(struct inv_books *b)
 {
-    for (size_t i = 0; i < b->back_count && b->has_sale && !b->partial; i++)
+    if (!b->has_sale || b->partial)
+        return ERR_OK;
+    for (size_t i = 0; i < b->back_count; i++)
         if (!b->backs[i].refused)
-            RETURN_IF(pay_record(b, &b->backs[i]));
+            RETURN_IF(pay_record(b, &b->backs[i], true));
+    RETURN_IF(reserve_own(b));
+    for (size_t i = 0; i < b->back_count; i++)
+        if (!b->backs[i].refused)
+            RETURN_IF(pay_record(b, &b->backs[i], false));
     return ERR_OK;
 }
 
@@ -121,32 +164,20 @@ static enum err reserve_received(struct inv_books *b)
     return reserve(b, 'A', &open);
 }
 
-/* Of each record, what was given back and is not paid out of a note yet. */
-static enum err reserve_given_back(struct inv_books *b)
+/* What records gave back beyond their own notes and nobody has entered. */
+static enum err reserve_excess(struct inv_books *b)
 {
-    struct money all = inv_zero(b);
+    struct money all = inv_zero(b), open;
 
     for (size_t i = 0; i < b->back_count; i++) {
-        const struct inv_back *back = &b->backs[i];
-        struct money open = back->money, part, out;
-
-        for (size_t k = 0; k < back->refund->transaction_count; k++)
-            for (size_t n = 0; n < b->payment_count; n++)
-                if (inv_has_base(b->payments[n].mark, back->refund->transactions[k].id))
-                    RETURN_IF(inv_less(&open, b->payments[n].amount));
-        if (back->note && back->note->known)
-            RETURN_IF(inv_less(&open, inv_most(back->note->known->foreign, inv_zero(b))));
-        if (back->refused || open.units <= 0)
+        if (b->backs[i].refused)
             continue;
-        out = open;
-        if (back->note) {
-            part = inv_least(open, inv_most(back->note->left, inv_zero(b)));
-            RETURN_IF(inv_less(&back->note->left, part));
-            RETURN_IF(inv_less(&out, part));
-        }
-        RETURN_IF(inv_plus(&all, out));
+        RETURN_IF(open_money(b, &b->backs[i], &open));
+        RETURN_IF(inv_less(&open, b->backs[i].reserved));
+        RETURN_IF(inv_plus(&all, inv_most(open, inv_zero(b))));
     }
-    return reserve(b, 'C', &all);
+    RETURN_IF(reserve(b, 'C', &all));
+    return reserve(b, 'R', &all);
 }
 
 /* ---- allocations ---- */
@@ -201,7 +232,7 @@ enum err inv_make_allocations(struct inv_books *b)
     if (!b->has_sale || b->partial || b->wait_for_split || b->w->s->status != INV_AUTHORISED)
         return ERR_OK;
     RETURN_IF(reserve_received(b));
-    RETURN_IF(reserve_given_back(b));
+    RETURN_IF(reserve_excess(b));
     for (size_t i = 1; i < b->entry_count; i++)
         if (inv_is_live(&b->entries[i]) && b->entries[i].doc.credit)
             RETURN_IF(allocate(b, &b->entries[i]));

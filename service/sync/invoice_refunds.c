@@ -1,8 +1,8 @@
 /*
  * DESIGN: a refund record with money says two things: what was taken back (lines, adjustments,
  * duties, fees) and what was given back. They are the same, or the difference has a reason in the
- * order's money: the buyer had paid more than is left of the order (an edit took lines away), or
- * had not paid all. Any other difference is a problem that names every term.
+ * order's money: the buyer had paid for what an edit then took away, or had not paid all. Any other
+ * difference is a problem that names every term.
  */
 #include "service/sync/invoice.h"
 
@@ -88,12 +88,13 @@ static enum err read_back(struct inv_books *b, struct inv_back *back)
 
 /* Sums over all records. */
 struct sums {
-    struct money docs, money, over, under; /* excesses above and below 0 */
+    struct money docs, money;
+    struct money over; /* of the excesses above 0 */
 };
 
 static enum err sum_backs(struct inv_books *b, struct sums *s)
 {
-    *s = (struct sums){inv_zero(b), inv_zero(b), inv_zero(b), inv_zero(b)};
+    *s = (struct sums){inv_zero(b), inv_zero(b), inv_zero(b)};
     for (size_t i = 0; i < b->back_count; i++) {
         const struct inv_back *back = &b->backs[i];
 
@@ -101,44 +102,60 @@ static enum err sum_backs(struct inv_books *b, struct sums *s)
         RETURN_IF(inv_plus(&s->money, back->money));
         if (back->excess.units > 0)
             RETURN_IF(inv_plus(&s->over, back->excess));
-        else
-            RETURN_IF(inv_less(&s->under, back->excess));
     }
     return ERR_OK;
 }
 
-/* What came back without money being given back for it, of records whose note stands. */
-static enum err known_under(struct inv_books *b, struct money *out)
+/* What the shop's own balance says is left of the order: S less what was taken back. */
+static enum err settled_total(const struct inv_books *b, const struct sums *s, struct money *out)
 {
-    *out = inv_zero(b);
-    for (size_t i = 0; i < b->back_count; i++)
-        if (b->backs[i].note && b->backs[i].excess.units < 0)
-            RETURN_IF(inv_less(out, b->backs[i].excess));
+    return mon_sub(b->left.total, s->docs, out);
+}
+
+/* Whether what the shop says is outstanding can be relied on. Of a paid order it may be just the
+ * total, or not told at all; then it has to agree with what is left of the order. */
+static enum err trusts_balance(const struct inv_books *b, const struct sums *s, bool *out)
+{
+    const struct order *o = b->w->o;
+    struct money gap;
+
+    *out = o->state.paid == ORD_PARTLY_PAID || o->outstanding.units < 0 ||
+           (s->money.units > 0 && o->outstanding.units > 0 &&
+            mon_cmp(o->outstanding, o->current_total) < 0);
+    if (*out || o->outstanding.units != 0)
+        return ERR_OK;
+    RETURN_IF(settled_total(b, s, &gap));
+    RETURN_IF(inv_less(&gap, o->current_total));
+    *out = mon_cmp(mon_abs(gap), tolerance(b, o->line_count)) <= 0;
     return ERR_OK;
 }
 
-/* A paid order: its total, more if the shop says that it owes the buyer, or if it gave back what
- * an edit left over; less what came back without money, which the buyer never paid. That is so
- * where the note was written before the order was paid, or where the transactions come to just
- * that; the word "paid" alone does not tell it from a refund that does not add up. */
-static enum err paid_in_full(struct inv_books *b, const struct sums *s, struct money transactions,
-                             struct money *out)
+/* What the shop's state says was received. Where nothing is kept, that is what was given back. What
+ * is left and not outstanding has been paid, with what was given back of it; where the balance
+ * cannot be relied on, the word "paid" says that all of it was, and what was given back of what
+ * edits took away. */
+static enum err received_by_state(struct inv_books *b, const struct sums *s)
 {
     const struct order *o = b->w->o;
-    struct money removed, under, all;
+    struct money *out = &b->by_state, removed;
+    bool trusted;
 
-    *out = b->left.total;
-    if (o->outstanding.units < 0)
-        RETURN_IF(inv_less(out, o->outstanding));
-    RETURN_IF(mon_sub(b->sold.total, b->left.total, &removed));
-    if (removed.units > 0)
-        RETURN_IF(inv_plus(out, inv_least(s->over, removed)));
-    RETURN_IF(mon_sub(*out, s->under, &all));
-    RETURN_IF(inv_less(&all, transactions));
-    RETURN_IF(known_under(b, &under));
-    if (o->payment_count > 0 && mon_cmp(mon_abs(all), tolerance(b, o->payment_count)) <= 0)
-        under = s->under;
-    RETURN_IF(inv_less(out, under));
+    *out = inv_zero(b);
+    RETURN_IF(trusts_balance(b, s, &trusted));
+    if (b->dropped || (s->money.units > 0 && !o->state.kept)) {
+        *out = s->money;
+    } else if (o->state.paid == ORD_UNPAID) {
+        return ERR_OK;
+    } else if (trusted && o->outstanding.units == 0) {
+        RETURN_IF(settled_total(b, s, out));
+        RETURN_IF(inv_plus(out, s->money));
+    } else if (trusted) {
+        RETURN_IF(mon_sub(o->current_total, o->outstanding, out));
+        RETURN_IF(inv_plus(out, s->money));
+    } else {
+        RETURN_IF(mon_sub(b->sold.total, b->left.total, &removed));
+        RETURN_IF(mon_add(b->left.total, inv_least(s->over, removed), out));
+    }
     return mon_round(*out, INV_DECIMALS, out);
 }
 
@@ -146,28 +163,12 @@ static enum err count_received(struct inv_books *b, const struct sums *s)
 {
     const struct order *o = b->w->o;
     struct money by_transactions = inv_zero(b);
-    bool partly;
 
     for (size_t i = 0; i < o->payment_count && !b->dropped; i++)
         if (strcmp(o->payments[i].amount.currency, o->currency) == 0)
             RETURN_IF(inv_plus(&by_transactions, o->payments[i].amount));
     RETURN_IF(mon_round(by_transactions, INV_DECIMALS, &by_transactions));
-    b->by_state = inv_zero(b);
-    /* Once money went back, the shop's word no longer says whether all was paid: what is
-     * outstanding does. */
-    partly = o->state.paid == ORD_PARTLY_PAID ||
-             (o->state.paid == ORD_PAID && s->money.units > 0 && o->outstanding.units > 0 &&
-              mon_cmp(o->outstanding, o->current_total) < 0);
-    /* Nothing is kept, or nothing is left: all that was received was given back. */
-    if (b->dropped || (str_eq_nocase(o->shop_status, STR("refunded")) && s->money.units > 0)) {
-        b->by_state = s->money;
-    } else if (partly) {
-        RETURN_IF(mon_sub(o->current_total, o->outstanding, &b->by_state));
-        RETURN_IF(inv_plus(&b->by_state, s->money));
-        RETURN_IF(mon_round(b->by_state, INV_DECIMALS, &b->by_state));
-    } else if (o->state.paid == ORD_PAID) {
-        RETURN_IF(paid_in_full(b, s, by_transactions, &b->by_state));
-    }
+    RETURN_IF(received_by_state(b, s));
     b->received = inv_most(b->by_state, by_transactions);
     b->payable = b->dropped ? b->received : inv_least(b->received, b->sold.total);
     return ERR_OK;
@@ -195,27 +196,55 @@ static enum err refuse(struct inv_books *b, struct inv_back *back)
     return ERR_OK;
 }
 
-/* Records that have their credit note already stand. */
+/* Money back is recorded already, or its note is written: the record stands. */
+static bool stands(const struct inv_books *b, const struct inv_back *back)
+{
+    const struct inv_known *k = b->w->known;
+
+    for (size_t i = 0; i < back->refund->transaction_count; i++)
+        for (size_t n = 0; n < k->payment_count; n++)
+            if (inv_has_base(k->payments[n].mark, back->refund->transactions[i].id))
+                return true;
+    return back->note || b->dropped;
+}
+
+/* How far money may be more (OVER) or less (UNDER) than what was taken back: more by what the buyer
+ * had paid too much, or by what edits took away, for it may have been charged anew since; less by
+ * what was not paid. Where the shop's balance ties with the money received, that is of all that was
+ * ever sold; else of what is left, and what was too much pays for nothing. */
+static enum err excess_rooms(struct inv_books *b, const struct sums *s, struct money *over,
+                             struct money *under)
+{
+    struct money gap, removed;
+
+    RETURN_IF(mon_sub(b->received, b->left.total, over));
+    RETURN_IF(mon_sub(s->over, *over, under));
+    RETURN_IF(mon_sub(b->sold.total, b->left.total, &removed));
+    *over = inv_most(*over, removed);
+    RETURN_IF(settled_total(b, s, &gap));
+    RETURN_IF(inv_less(&gap, b->w->o->outstanding));
+    RETURN_IF(inv_less(&gap, b->received));
+    RETURN_IF(inv_plus(&gap, s->money));
+    if (mon_cmp(mon_abs(gap), tolerance(b, b->w->o->line_count + b->back_count)) > 0)
+        return ERR_OK;
+    return mon_sub(b->sold.total, b->received, under);
+}
+
 static enum err check_backs(struct inv_books *b, const struct sums *s)
 {
-    struct money over, under, removed;
+    struct money over, under;
 
-    RETURN_IF(mon_sub(b->received, b->left.total, &over));
-    /* What was too much and went back pays for nothing that was not paid. */
-    RETURN_IF(mon_sub(s->over, over, &under));
-    /* What was too much when it went back may have been charged anew since. */
-    RETURN_IF(mon_sub(b->sold.total, b->left.total, &removed));
-    over = inv_most(over, removed);
+    RETURN_IF(excess_rooms(b, s, &over, &under));
     for (size_t i = 0; i < b->back_count; i++) {
         struct inv_back *back = &b->backs[i];
         struct money *room = back->excess.units > 0 ? &over : &under;
+        struct money size = mon_abs(back->excess);
 
-        if (!back->note && !b->dropped &&
-            (back->docs.units < 0 ||
-             (back->excess.units != 0 && mon_cmp(mon_abs(back->excess), *room) > 0)))
+        if (!stands(b, back) &&
+            (back->docs.units < 0 || (size.units != 0 && mon_cmp(size, *room) > 0)))
             RETURN_IF(refuse(b, back));
         else
-            RETURN_IF(inv_less(room, mon_abs(back->excess)));
+            RETURN_IF(inv_less(room, size));
     }
     return ERR_OK;
 }
@@ -234,6 +263,7 @@ enum err inv_read_money(struct inv_books *b)
     }
     RETURN_IF(sum_backs(b, &sums));
     RETURN_IF(count_received(b, &sums));
+    b->has_excess = sums.over.units > 0;
     return b->partial ? ERR_OK : check_backs(b, &sums);
 }
 
