@@ -183,6 +183,10 @@ def test_people_are_shown_by_role(sim, seller):
         "order"
     ]
     assert "buyer" not in order and "recipient" in order
+    sim.control("POST", "amazon/sellers", {"seller_id": SELLER, "refuses": True})
+    path = "/" + amazon_order()["orderId"]
+    assert seller.get(path, includedData="BUYER,PROCEEDS").status == 403
+    assert seller.get(path, includedData="RECIPIENT,PROCEEDS").status == 200
 
 
 def test_answers_tell_their_rate(sim, seller):

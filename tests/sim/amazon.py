@@ -90,6 +90,7 @@ class Seller:
         self.id = seller_id
         self.region = None  # None: answers on every region's address
         self.roles = set(BY_ROLE)
+        self.refuses = False  # what a role is missing for: left out, or the whole call refused
         self.limits = True
         self.rates = dict(RATES)
         self.orders = {}
@@ -162,6 +163,9 @@ class Orders:
             seller = self._admit(call, region, operation)
             headers["x-amzn-RateLimit-Limit"] = str(seller.rates[operation][0])
             parameters = self._parameters(call, operation)
+            missing = set(parameters.get("includedData", ())) & (set(BY_ROLE) - seller.roles)
+            if missing and seller.refuses:
+                raise denied("")
             with self._lock:
                 if operation == "getOrder":
                     answer = {"order": self._one(seller, rest[0], parameters)}

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A simulator of Xero: python3 main.py --listen 127.0.0.1:0 [--ready-file PATH]
+"""A simulator of Xero and of shops: python3 main.py --listen 127.0.0.1:0 [--ready-file PATH]
 
 Owns: the command line, the HTTP server (keep-alive, one send an answer, gzip both ways, resets),
 and the end on SIGTERM or SIGINT. What it plays is simulator.py's. See README.md.

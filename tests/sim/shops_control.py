@@ -36,9 +36,11 @@ class ShopsControl:
     def _post_amazon_sellers(self, body):
         orders = self._sim.shops.orders
         seller = orders.seller(body["seller_id"])
-        for name in ("region", "roles"):
+        if "roles" in body:
+            seller.roles = set(body["roles"])
+        for name in ("region", "refuses"):
             if name in body:
-                setattr(seller, name, set(body[name]) if name == "roles" else body[name])
+                setattr(seller, name, body[name])
         orders.set_rates(seller, body.get("limits"), body.get("rates"))
         if "refresh_token" in body:
             client = body.get("client_id", SCENE["client"][0])
