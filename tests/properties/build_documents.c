@@ -237,7 +237,7 @@ static void know_document(struct job *j, const struct js_value *v)
     while (at < j->known.doc_count && !(str_eq(docs[at].name, name) && !docs[at].gone))
         at++;
     if (doc->action == INV_VOID) {
-        docs[at].gone = true;
+        docs[at].gone = docs[at].withdrawn = true;
         docs[at].status = status;
     } else {
         docs[at] = (struct inv_known_doc){
