@@ -4,16 +4,41 @@
 #include <time.h>
 
 #include "service/base/limits.h"
+#include "service/sync/amazon.h"
 #include "service/sync/shopify.h"
 
-/* A webhook secret: Shopify's have 32 to 64 characters. */
+/* A webhook secret, or a key: Shopify's have 32 to 64 characters. */
 #define SECRET_MIN 8
 #define SECRET_MAX 256
 
 #define SECRET_ODD                                                                                 \
     "begins or ends with a blank, or holds a control character such as a line feed: copy it again"
 
+/* A header's name. */
+#define NAME_MAX_LENGTH 64
+
 static const char *const fields[] = {"connection", "settings", "mappings", "secrets", NULL};
+
+static const struct platform {
+    const char *name;
+    bool (*id)(struct str text, char *out);
+    const char *id_rule;
+    const char *no_secret; /* said of a store without one that a delivery is known by */
+} platforms[] = {
+    {"shopify", shp_shop, "must be the shop's domain, x.myshopify.com",
+     "must hold the shop's webhook secret (secrets.webhook)"},
+    {"amazon", amz_seller, "must be the seller's id, 5 to 32 capital letters and digits",
+     "must hold the key that whoever forwards the notifications sends (secrets.api_key)"},
+};
+
+static const struct platform *find_platform(struct str name)
+{
+    for (size_t i = 0; i < sizeof platforms / sizeof platforms[0]; i++) {
+        if (str_eq(name, str_of(platforms[i].name)))
+            return &platforms[i];
+    }
+    return NULL;
+}
 
 /* ---- what is shown ---- */
 
@@ -37,6 +62,8 @@ static void write_store(struct js_out *w, const struct set_store *s)
     jw_key(w, "secrets");
     jw_begin_object(w);
     for (int i = 0; i < SET_SECRET_COUNT; i++) {
+        if (!set_secret_of((enum set_secret)i, s->platform))
+            continue;
         jw_key(w, set_secret_text((enum set_secret)i));
         jw_begin_object(w);
         jw_kbool(w, "set", s->secret_at[i] > 0);
@@ -123,6 +150,7 @@ struct change {
     struct srv_env *env;
     struct srv_req *req;
     struct srv_res *res;
+    const struct platform *platform;
     char id[LIM_STORE_ID + 1];
     bool patch;
     struct set_store *before; /* NULL: there is none */
@@ -170,35 +198,73 @@ static bool is_odd(struct str secret)
     return odd;
 }
 
+static bool is_header_name(struct str text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '-' || c == '_'))
+            return false;
+    }
+    return text.n > 0 && text.n <= NAME_MAX_LENGTH;
+}
+
+/* What is wrong with V as secret I; NULL: nothing. */
+static const char *fault_of(enum set_secret i, const struct js_value *v)
+{
+    struct str secret = {NULL, 0};
+    bool text = js_string(v, &secret);
+
+    if (i == SET_API_KEY_HEADER)
+        return text && is_header_name(secret)
+                   ? NULL
+                   : "must be a header's name: 1 to 64 letters, digits, - and _";
+    if (!text || secret.n < SECRET_MIN || secret.n > SECRET_MAX)
+        return "must be text of 8 to 256 characters, or null to remove it";
+    return is_odd(secret) ? SECRET_ODD : NULL;
+}
+
+/* What a delivery is known by. */
+static bool is_proof(enum set_secret i)
+{
+    return i != SET_API_TOKEN && i != SET_API_KEY_HEADER;
+}
+
 static void read_secrets(struct change *c)
 {
-    const char *names[SET_SECRET_COUNT + 1] = {NULL};
+    const char *names[SET_SECRET_COUNT + 2] = {NULL};
     const struct js_value *secrets = js_get(c->doc.root, "secrets");
-    size_t complaints = c->errors.count;
+    size_t complaints = c->errors.count, n = 0;
     bool any = false;
 
     if (!js_is_null(secrets) && js_type(secrets) != JS_OBJECT)
         complain(c, "secrets", "must be an object");
-    for (int i = 0; i < SET_SECRET_COUNT; i++) {
-        const char *name = names[i] = set_secret_text((enum set_secret)i);
+    for (enum set_secret i = 0; i < SET_SECRET_COUNT; i++) {
+        const char *name = set_secret_text(i);
         const struct js_value *v = js_get(secrets, name);
-        char *field = arena_printf(c->req->arena, "secrets.%s", name);
-        struct str secret = {NULL, 0};
+        const char *fault = js_is_null(v) ? NULL : fault_of(i, v);
         bool had = c->before && c->before->secret_at[i] > 0;
 
-        if (js_type(v) == JS_NULL)
-            c->write.clear[i] = true;
-        else if (v && (!js_string(v, &secret) || secret.n < SECRET_MIN || secret.n > SECRET_MAX))
-            complain(c, field, "must be text of 8 to 256 characters, or null to remove it");
-        else if (v && is_odd(secret))
-            complain(c, field, SECRET_ODD);
-        else
-            c->write.secret[i] = secret;
-        any = any || (i != SET_API_TOKEN && (c->write.secret[i].p || (had && !c->write.clear[i])));
+        if (!set_secret_of(i, c->platform->name))
+            continue;
+        names[n++] = name;
+        c->write.clear[i] = js_type(v) == JS_NULL;
+        if (fault)
+            complain(c, arena_printf(c->req->arena, "secrets.%s", name), fault);
+        else if (js_string(v, &c->write.secret[i]))
+            had = true;
+        any = any || (is_proof(i) && had && !c->write.clear[i]);
+    }
+    if (strcmp(c->platform->name, "amazon") == 0 && js_get(secrets, "refresh_token")) {
+        names[n++] = "refresh_token";
+        complain(c, "secrets.refresh_token",
+                 "is not taken yet: orders are not fetched from Amazon, they have to be forwarded "
+                 "whole");
     }
     api_name_unknown(secrets, "secrets.", names, c->req->arena, &c->errors);
     if (!any && c->errors.count == complaints)
-        complain(c, "secrets", "must hold the shop's webhook secret (secrets.webhook)");
+        complain(c, "secrets", c->platform->no_secret);
 }
 
 static void read_options(struct change *c)
@@ -237,7 +303,7 @@ static void save(struct change *c)
     struct errinfo info = {0};
     enum err e = ERR_OK;
 
-    c->write.platform = "shopify";
+    c->write.platform = c->platform->name;
     c->write.id = c->id;
     c->write.expect_version = c->before ? c->before->version : 0;
     c->write.prefix = c->options.invoice.prefix;
@@ -246,8 +312,8 @@ static void save(struct change *c)
     c->write.who = c->req->who;
     e = set_store_save(c->req->redis, c->env->hook_keys, &c->write, NULL, &info);
     if (e == ERR_OK) {
-        teach(c->env, c->req, "shopify", c->id);
-        e = set_store_look(c->req->redis, "shopify", c->id, &after, &info);
+        teach(c->env, c->req, c->platform->name, c->id);
+        e = set_store_look(c->req->redis, c->platform->name, c->id, &after, &info);
     }
     if (e == ERR_OK) {
         c->res->status = c->before ? 200 : 201;
@@ -290,34 +356,39 @@ static void remove_store(struct srv_env *env, struct srv_req *req, struct srv_re
     teach(env, req, platform, id);
 }
 
+/* False after answering: the path names no store that could be. */
+static bool find_id(struct change *c, bool put)
+{
+    c->platform = find_platform(srv_segment(c->req, 3));
+    if (c->platform && c->platform->id(srv_segment(c->req, 4), c->id))
+        return true;
+    if (!put)
+        srv_problem(c->res, 404, "Not Found", "There is no such store.");
+    else if (c->platform)
+        api_refuse(c->res, c->req->arena, "id", c->platform->id_rule);
+    else
+        api_refuse(c->res, c->req->arena, "platform", "must be \"shopify\" or \"amazon\"");
+    return false;
+}
+
 void api_store(struct srv_env *env, struct srv_req *req, struct srv_res *res)
 {
-    struct str platform = srv_segment(req, 3), id = srv_segment(req, 4);
     struct change c = {.env = env, .req = req, .res = res};
     struct errinfo info = {0};
     bool get = strcmp(req->method, "GET") == 0, put = strcmp(req->method, "PUT") == 0;
     enum err e = ERR_OK;
 
-    if (put && !str_eq(platform, STR("shopify"))) {
-        api_refuse(res, req->arena, "platform", "must be \"shopify\"");
+    if (!find_id(&c, put))
         return;
-    }
-    if (!str_eq(platform, STR("shopify")) || !shp_shop(id, c.id)) {
-        if (put)
-            api_refuse(res, req->arena, "id", "must be the shop's domain, x.myshopify.com");
-        else
-            srv_problem(res, 404, "Not Found", "There is no such store.");
-        return;
-    }
-    e = set_store_look(req->redis, "shopify", c.id, &c.before, &info);
+    e = set_store_look(req->redis, c.platform->name, c.id, &c.before, &info);
     if (e == ERR_OK && c.before->deleted) {
         set_store_put(c.before);
         c.before = NULL;
-        e = err_set(&info, ERR_NOT_FOUND, "The store shopify/%s was deleted.", c.id);
+        e = err_set(&info, ERR_NOT_FOUND, "The store %s/%s was deleted.", c.platform->name, c.id);
     }
     c.patch = strcmp(req->method, "PATCH") == 0;
     if (strcmp(req->method, "DELETE") == 0 && (e == ERR_OK || e == ERR_NOT_FOUND))
-        remove_store(env, req, res, "shopify", c.id);
+        remove_store(env, req, res, c.platform->name, c.id);
     else if (e != ERR_OK && !(put && e == ERR_NOT_FOUND))
         api_error(res, e, &info);
     else if (get)

@@ -51,12 +51,20 @@ struct set_cache {
     struct absent absent[ABSENT];
 };
 
-static const char *const secret_texts[SET_SECRET_COUNT] = {"webhook", "webhook_previous",
-                                                           "webhook_admin", "api_token"};
+static const char *const secret_texts[SET_SECRET_COUNT] = {
+    "webhook",        "webhook_previous", "webhook_admin",   "api_token",
+    "api_key_header", "api_key",          "api_key_previous"};
 
 const char *set_secret_text(enum set_secret s)
 {
     return (size_t)s < SET_SECRET_COUNT ? secret_texts[s] : "";
+}
+
+bool set_secret_of(enum set_secret s, const char *platform)
+{
+    bool key = s == SET_API_KEY_HEADER || s == SET_API_KEY || s == SET_API_KEY_PREVIOUS;
+
+    return key == (strcmp(platform, "amazon") == 0);
 }
 
 /* ---- one store, from Redis ---- */

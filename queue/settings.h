@@ -18,10 +18,15 @@ enum set_secret {
     SET_WEBHOOK_PREVIOUS,
     SET_WEBHOOK_ADMIN,
     SET_API_TOKEN,
+    SET_API_KEY_HEADER, /* which header carries the key; not set: x-api-key */
+    SET_API_KEY,
+    SET_API_KEY_PREVIOUS,
     SET_SECRET_COUNT
 };
 /* "webhook", ...: the names in the API and in Redis. */
 const char *set_secret_text(enum set_secret s);
+/* Whether stores of PLATFORM have such a secret. */
+bool set_secret_of(enum set_secret s, const char *platform) MUST_CHECK;
 
 /* One store, read whole. Immutable; set_store_put gives it back. */
 struct set_store {

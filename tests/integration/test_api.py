@@ -510,8 +510,9 @@ def test_an_order_that_failed_before_its_store_moved_is_exported_where_the_store
     assert page_of(s)["count"] == 0
 
 
-def test_only_shopify_stores_with_a_domain_for_an_id_are_taken(api):
-    refused(api, "PUT", "/stores/amazon/A2EXAMPLE", document("c"), "platform")
+def test_only_stores_of_known_platforms_with_their_kind_of_id_are_taken(api):
+    refused(api, "PUT", "/stores/ebay/A2EXAMPLE", document("c"), "platform")
+    refused(api, "PUT", "/stores/amazon/a2example.com", document("c"), "id")
     refused(api, "PUT", "/stores/shopify/sp%20ace.myshopify.com", document("c"), "id")
     refused(api, "PUT", f"/stores/shopify/{'a' * 256}", document("c"), "id")
     for path in ("/stores/amazon/A2EXAMPLE", "/stores/shopify/sp%20ace", "/stores/x/y"):
