@@ -201,6 +201,10 @@ static enum err read_result(const struct rds_reply *reply, enum job_result *resu
                             enum cat_reason *reason, struct errinfo *info)
 {
     struct str word = rds_text(rds_at(reply, 0));
+    if (str_eq(word, STR("full")))
+        return err_set(info, ERR_REDIS_FULL,
+                       "Redis is over 90 %% full; orders are taken again when "
+                       "some of those that wait have been exported.");
     if (!find_result(word, result))
         return err_set(info, ERR_INTERNAL, "The script answered \"%.*s\".", STR_FMT(word));
     *reason = cat_reason_find(rds_text(rds_at(reply, 1)));
@@ -265,18 +269,37 @@ enum err job_ingest(struct rds *r, const struct job_event *e, enum job_result *r
     rds_args_init(&a, &arena);
     add_event(&a, e, buf_str(&packed));
     x = rds_script(r, "ingest", a.v, a.n, &reply, info);
-    if (x != ERR_OK)
-        goto out;
-    if (str_eq(rds_text(rds_at(reply, 0)), STR("full"))) {
-        x = err_set(info, ERR_REDIS_FULL,
-                    "Redis is over 90 %% full; orders are taken again when "
-                    "some of those that wait have been exported.");
-        goto out;
-    }
-    x = read_result(reply, result, reason, info);
+    if (x == ERR_OK)
+        x = read_result(reply, result, reason, info);
 out:
     rds_free(reply);
     buf_free(&packed);
+    arena_free(&arena);
+    return x;
+}
+
+enum err job_fetch(struct rds *r, const struct job_event *e, enum job_result *result,
+                   enum cat_reason *reason, struct errinfo *info)
+{
+    struct arena arena = {0};
+    struct rds_reply *reply = NULL;
+    struct rds_args a;
+
+    rds_args_init(&a, &arena);
+    rds_argz(&a, e->order_key);
+    rds_argz(&a, e->store_key);
+    rds_argi(&a, e->store_version);
+    rds_argz(&a, e->connection);
+    add_delivery(&a, e->delivery);
+    rds_argz(&a, rul_event_text(e->event));
+    rds_argz(&a, e->stamp_on ? "1" : "0");
+    rds_argz(&a, e->name);
+    rds_argz(&a, e->link);
+    rds_arg(&a, e->inputs);
+    enum err x = rds_script(r, "fetch_add", a.v, a.n, &reply, info);
+    if (x == ERR_OK)
+        x = read_result(reply, result, reason, info);
+    rds_free(reply);
     arena_free(&arena);
     return x;
 }

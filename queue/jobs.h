@@ -97,6 +97,15 @@ struct job_event {
 enum err job_ingest(struct rds *r, const struct job_event *e, enum job_result *result,
                     enum cat_reason *reason, struct errinfo *info) MUST_CHECK;
 
+/* The order of E changed, but E does not say how (key, store and its version, connection, delivery,
+ * event, stamp_on, name, link, inputs; the rest does not count): puts it on its store's lane of
+ * orders to be read (queue/fetch.h), with its trail, name and import stamp as job_ingest writes
+ * them. JOB_QUEUED: it stands there; else
+ * JOB_SKIPPED with a reason that no state of the order would change, JOB_DUPLICATE,
+ * JOB_STALE_SETTINGS, JOB_NO_STORE. May be repeated. */
+enum err job_fetch(struct rds *r, const struct job_event *e, enum job_result *result,
+                   enum cat_reason *reason, struct errinfo *info) MUST_CHECK;
+
 /* The order of E (key, store and its version, delivery; the rest does not count) was deleted in the
  * shop: out of the queue, or, if it is in Xero, onto the failed list. No later event exports it.
  * ERR_CONFLICT: it is being exported at this moment; try again. May be repeated. */

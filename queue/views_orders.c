@@ -124,7 +124,8 @@ static struct standing standing(const struct told *t, struct arena *arena)
     } else {
         if (str_eq(st, STR("done"))) /* the worker found nothing to make */
             by_reason(&s, STR("nothing_to_export"), arena);
-        s.status = "skipped";
+        s.status =
+            str_eq(str_of(s.reason), str_of(cat_reason_code(CAT_FETCH))) ? "waiting" : "skipped";
     }
     return s;
 }

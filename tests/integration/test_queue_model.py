@@ -25,7 +25,7 @@ class Queue:
     def __init__(self, redis):
         self.redis = redis.call
         self.texts = {n: script(n) for n in ("ingest", "lease", "permit", "complete", "resync", "dismiss",
-                                             "export", "conn_state", "sweep")}
+                                             "export", "conn_state", "sweep", "fetch_add")}
 
     def run(self, name, *argv):
         return self.redis("EVAL", self.texts[name], 1, PREFIX, *argv)
@@ -744,3 +744,62 @@ def test_an_order_that_failed_begins_its_attempts_anew_at_its_next_event(queue):
     assert queue.record("shopify/acme/001")["att"] == "1"
     queue.ingest("shopify/acme/001", stamp="2")
     assert "att" not in queue.record("shopify/acme/001")
+
+
+# ---- fetches ----
+
+def fetch(queue, order, delivery="", on="1", version="1"):
+    store = order.rsplit("/", 1)[0]
+    return [x.decode() for x in queue.run("fetch_add", order, store, version, store.split("/")[1], delivery, "paid",
+                                          on, "#" + order[-3:], "link", '"topic":"ORDER_CHANGE"')]
+
+
+def fetches(queue, store="shopify/acme"):
+    rows = queue.redis("ZRANGE", f"{PREFIX}fetch:{store}", 0, -1, "WITHSCORES")
+    return {rows[i].decode(): int(rows[i + 1]) for i in range(0, len(rows), 2)}
+
+
+def test_a_fetch_is_asked_for_once_and_is_in_the_trail(queue):
+    order = "shopify/acme/001"
+    assert fetch(queue, order, "12345678") == ["queued", "waiting_for_fetch"]
+    first = fetches(queue)
+    assert list(first) == ["001"]
+    assert fetch(queue, order, "12345678") == ["duplicate", "waiting_for_fetch"]
+    assert fetch(queue, order, "abcdefgh") == ["queued", "waiting_for_fetch"]
+    assert fetches(queue) == first, "its place stays that of the first who asked"
+    assert queue.redis("ZRANGE", PREFIX + "fetchdue", 0, -1) == [b"shopify/acme"]
+    record = queue.record(order)
+    assert (record["st"], record["reason"], record["on"], record["name"]) == ("skipped", "waiting_for_fetch", "1", "#001")
+    assert queue.redis("LLEN", f"{PREFIX}trail:{order}") == 2
+
+
+def test_a_fetch_that_waits_for_later_is_due_at_once(queue):
+    order = "shopify/acme/001"
+    fetch(queue, order)
+    due = fetches(queue)["001"]
+    queue.redis("ZADD", f"{PREFIX}fetch:shopify/acme", due + 600000, "001")
+    fetch(queue, order)
+    assert fetches(queue)["001"] < due + 600000
+
+
+def test_what_was_fetched_is_decided_on_like_any_other(queue):
+    order = "shopify/acme/001"
+    fetch(queue, order)
+    assert queue.ingest(order) == ["queued", "paid"]
+    assert fetch(queue, order) == ["queued", "waiting_for_fetch"]
+    assert queue.record(order)["st"] == "waiting", "a notice takes no order out of the queue"
+
+
+def test_no_fetch_where_no_state_would_change_the_answer(queue):
+    assert fetch(queue, "shopify/acme/001", on="0") == ["skipped", "accounting_invoice_off"]
+    queue.redis("HSET", f"{PREFIX}conn:acme", "status", "uninstalled")
+    assert fetch(queue, "shopify/acme/002") == ["skipped", "xero_uninstalled"]
+    assert fetches(queue) == {}
+
+
+def test_a_fetch_is_refused_before_anything_is_written(queue):
+    assert fetch(queue, "shopify/acme/001", version="2") == ["stale_settings"]
+    assert fetch(queue, "shopify/none/001") == ["no_store"]
+    queue.redis("SET", PREFIX + "full", "1")
+    assert fetch(queue, "shopify/acme/001") == ["full"]
+    assert queue.redis("KEYS", f"{PREFIX}*/001") == [] and fetches(queue) == {}
