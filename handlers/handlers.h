@@ -62,8 +62,8 @@ struct srv_res {
 
 typedef void srv_handler(struct srv_env *env, struct srv_req *req, struct srv_res *res);
 
-/* hooks: POST /webhooks/shopify */
-srv_handler hook_shopify;
+/* hooks: POST /webhooks/shopify, POST /webhooks/amazon */
+srv_handler hook_shopify, hook_amazon;
 
 /* api: everything under /api/v1; routes inside by api_routes */
 srv_handler api_stores, api_store, api_connections, api_connection, api_connection_verb, api_failed,

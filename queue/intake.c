@@ -35,7 +35,7 @@ enum err itk_read(const char *platform, const char *store, const struct js_value
                      : shp_read_order(root, str_of(store), SHP_SHOP_MONEY, arena, o, info);
     if (job_order_key(str_of(platform), str_of(store), o->id, out->key) != ERR_OK || o->id.n == 0)
         return err_set(info, ERR_MISSING, "The order has no usable id.");
-    if (x != ERR_OK) {
+    if (x != ERR_OK && !o->state.unpriced) { /* the rules let that one wait */
         out->sentence = arena_str(arena, str_of(info->text));
         out->failure = (struct job_failure){.failed_export = "Sales invoice",
                                             .exported_item = o->name,
@@ -59,11 +59,14 @@ enum err itk_read(const char *platform, const char *store, const struct js_value
 
 /* ---- deciding and taking ---- */
 
-static void decide(const struct rul_settings *s, const struct ord_state *state, struct job_event *e)
+void itk_decide(const struct set_store *s, const struct ord_state *state, struct job_event *e)
 {
-    e->stamp_on = s->accounting_system_invoice;
+    e->store_key = s->key;
+    e->store_version = s->version;
+    e->connection = s->connection;
+    e->stamp_on = s->options.rules.accounting_system_invoice;
     for (int i = 0; i < JOB_HISTORIES; i++)
-        e->decision[i] = rul_decide(s, e->event, state, job_history(i));
+        e->decision[i] = rul_decide(&s->options.rules, e->event, state, job_history(i));
 }
 
 static void write_state(struct js_out *w, const struct order *o)
@@ -111,12 +114,9 @@ enum err itk_take(struct rds *r, const struct set_store *s, const struct itk_ori
 {
     struct buf inputs = BUF_CAP(4096);
 
-    e->store_key = s->key;
-    e->store_version = s->version;
-    e->connection = s->connection;
+    itk_decide(s, o ? &o->state : NULL, e);
     write_inputs(s, from, o, &inputs);
     e->inputs = buf_str(&inputs);
-    decide(&s->options.rules, o ? &o->state : NULL, e);
     enum err x = job_ingest(r, e, result, reason, info);
     e->inputs = STR("");
     buf_free(&inputs);

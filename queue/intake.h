@@ -34,6 +34,9 @@ enum err itk_read(const char *platform, const char *store, const struct js_value
                   struct str body, struct str triggered_at, struct arena *arena,
                   struct itk_order *out, struct errinfo *info) MUST_CHECK;
 
+/* Fills in E what the store says: its key, version and connection, the import stamp, and the
+ * decision for every history. STATE is NULL for a record without an order. */
+void itk_decide(const struct set_store *s, const struct ord_state *state, struct job_event *e);
 /* One try with the store as S has it: decides E (O: its order, NULL for a record without one) and
  * takes it. JOB_STALE_SETTINGS: the store has moved on since; renew it, and take it again. */
 enum err itk_take(struct rds *r, const struct set_store *s, const struct itk_origin *from,

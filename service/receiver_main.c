@@ -93,7 +93,7 @@ struct receiver {
     struct srv_env env;
     struct srv_token tokens[TOKENS_MAX];
     size_t token_count;
-    struct srv_route hook_routes[2]; /* the body's limit is a setting */
+    struct srv_route hook_routes[3]; /* the body's limit is a setting */
     struct srv *hooks, *api, *ops;
     sigset_t signals;
 };
@@ -137,6 +137,8 @@ static enum err configure(struct receiver *rc, struct errinfo *info)
     add_tokens(rc, cfg->support_token, SRV_SUPPORT, "support");
     rc->hook_routes[0] = (struct srv_route){
         "POST", "/webhooks/shopify", SRV_PUBLIC, (size_t)cfg->max_body, true, hook_shopify};
+    rc->hook_routes[1] = (struct srv_route){
+        "POST", "/webhooks/amazon", SRV_PUBLIC, (size_t)cfg->max_body, true, hook_amazon};
     rc->env.hook_keys = &rc->hook_keys;
     rc->env.version = LH_VERSION;
     rc->env.program = PROGRAM;

@@ -3,6 +3,7 @@
 
 #include "service/export/export.h"
 #include "service/export/export_work.h"
+#include "service/sync/amazon.h"
 #include "service/sync/shopify.h"
 
 /* How long a split payment's transactions may take to arrive. */
@@ -140,16 +141,25 @@ static bool unusable(enum err e)
            e == ERR_CURRENCY || e == ERR_TOO_BIG || e == ERR_SYNTAX;
 }
 
-static enum err read_part(const struct job_part *part, struct str store, enum shp_money money,
+static bool is_amazon(const struct set_store *s)
+{
+    return strcmp(s->platform, "amazon") == 0;
+}
+
+static enum err read_part(const struct job_part *part, const struct set_store *s,
                           struct arena *arena, struct order *order, struct errinfo *info)
 {
+    bool buyers = s->options.invoice.presentment_currency;
+    enum shp_money money = buyers ? SHP_PRESENTMENT_MONEY : SHP_SHOP_MONEY;
     struct js_doc doc = {0};
     enum err e = js_parse(part->body, LIM_BODIES_BYTES, &doc, info);
 
     if (e != ERR_OK)
         return e;
-    if (str_eq(part->name, STR("order")))
-        e = shp_read_order(doc.root, store, money, arena, order, info);
+    if (str_eq(part->name, STR("order")) && is_amazon(s))
+        e = amz_read_order(doc.root, str_of(s->id), arena, order, info);
+    else if (str_eq(part->name, STR("order")))
+        e = shp_read_order(doc.root, str_of(s->id), money, arena, order, info);
     else if (str_starts(part->name, STR("refund:")))
         e = shp_add_refund(doc.root, arena, order, info);
     else if (str_starts(part->name, STR("txn:")))
@@ -163,14 +173,14 @@ static enum err read_part(const struct job_part *part, struct str store, enum sh
 
 /* The order's own part first, whatever their order in the store; records of refunds and payments
  * are added to it. */
-static enum err read_order(const struct job_order *o, struct str store, enum shp_money money,
+static enum err read_order(const struct job_order *o, const struct set_store *s,
                            struct arena *arena, struct order *order, struct errinfo *info)
 {
     bool found = false;
 
     for (size_t i = 0; i < o->part_count && !found; i++) {
         if (str_eq(o->parts[i].name, STR("order"))) {
-            enum err e = read_part(&o->parts[i], store, money, arena, order, info);
+            enum err e = read_part(&o->parts[i], s, arena, order, info);
 
             if (e != ERR_OK)
                 return e;
@@ -183,7 +193,7 @@ static enum err read_order(const struct job_order *o, struct str store, enum shp
         enum err e = ERR_OK;
 
         if (!str_eq(o->parts[i].name, STR("order")))
-            e = read_part(&o->parts[i], store, money, arena, order, info);
+            e = read_part(&o->parts[i], s, arena, order, info);
         if (e != ERR_OK)
             return e;
     }
@@ -201,9 +211,10 @@ static bool names_xero(struct str link)
 
 /* The shop's page of the order; Xero refuses links with its own name in it, so those go through
  * ours. */
-static const char *link_of(struct work *w, struct str key, struct str store, struct str id)
+static const char *link_of(struct work *w, struct str key, const struct set_store *s, struct str id)
 {
-    char *link = shp_order_link(store, id, &w->arena);
+    char *link =
+        is_amazon(s) ? amz_order_link(id, &w->arena) : shp_order_link(str_of(s->id), id, &w->arena);
     char hash[17];
 
     if (!names_xero(str_of(link)) || !w->e->public_url[0])
@@ -334,7 +345,6 @@ void exp_load(struct work *w, struct work_order *x)
 {
     struct str platform, store, id;
     struct order *order = arena_alloc(&w->arena, sizeof(*order));
-    enum shp_money money = SHP_SHOP_MONEY;
     struct errinfo info = {0};
     enum err e = ERR_OK;
 
@@ -347,14 +357,7 @@ void exp_load(struct work *w, struct work_order *x)
     }
     if (!load_store(w, x, platform, store))
         return;
-    if (!str_eq(platform, STR("shopify"))) {
-        exp_fail_one(w, x, inv_doc_text(INV_DOC_INVOICE), "unsupported-kind",
-                     "Orders of %.*s are not supported yet.", STR_FMT(platform));
-        return;
-    }
-    if (x->store->options.invoice.presentment_currency)
-        money = SHP_PRESENTMENT_MONEY;
-    e = read_order(x->o, store, money, &w->arena, order, &info);
+    e = read_order(x->o, x->store, &w->arena, order, &info);
     if (e != ERR_OK) {
         exp_fail_one(w, x, inv_doc_text(INV_DOC_INVOICE),
                      unusable(e) ? "unusable-order" : "internal-fault", "%s",
@@ -362,6 +365,6 @@ void exp_load(struct work *w, struct work_order *x)
         return;
     }
     x->order = order;
-    x->link = link_of(w, x->o->key, store, id);
+    x->link = link_of(w, x->o->key, x->store, id);
     exp_build(w, x);
 }
