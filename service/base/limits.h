@@ -50,7 +50,8 @@
 #define LIM_XERO_ANSWER (32u << 20)
 
 /* The largest answers read: from Amazon 100 orders with all their data, from Shopify a page of
- * lines with all their taxes, from Amazon's queue 10 messages of at most 1 MiB, escaped once more. */
+ * lines with all their taxes, from Amazon's queue 10 messages of at most 1 MiB, escaped once
+ * more. */
 #define LIM_AMAZON_ANSWER (16u << 20)
 #define LIM_SHOPIFY_ANSWER (8u << 20)
 #define LIM_SQS_ANSWER (24u << 20)
