@@ -86,18 +86,21 @@ static enum err read_back(struct inv_books *b, struct inv_back *back)
 
 /* ---- what was received ---- */
 
-/* Sums over all records. */
+/* Sums over records. */
 struct sums {
     struct money docs, money;
     struct money over; /* of the excesses above 0 */
 };
 
-static enum err sum_backs(struct inv_books *b, struct sums *s)
+/* APART: of those, too, that came by their own message. The order's figures may be older. */
+static enum err sum_backs(struct inv_books *b, bool apart, struct sums *s)
 {
     *s = (struct sums){inv_zero(b), inv_zero(b), inv_zero(b)};
     for (size_t i = 0; i < b->back_count; i++) {
         const struct inv_back *back = &b->backs[i];
 
+        if (back->refund->apart && !apart)
+            continue;
         RETURN_IF(inv_plus(&s->docs, back->docs));
         RETURN_IF(inv_plus(&s->money, back->money));
         if (back->excess.units > 0)
@@ -261,8 +264,9 @@ enum err inv_read_money(struct inv_books *b)
         b->backs[b->back_count].refund = &o->refunds[i];
         RETURN_IF(read_back(b, &b->backs[b->back_count++]));
     }
-    RETURN_IF(sum_backs(b, &sums));
+    RETURN_IF(sum_backs(b, false, &sums));
     RETURN_IF(count_received(b, &sums));
+    RETURN_IF(sum_backs(b, true, &sums));
     b->has_excess = sums.over.units > 0;
     return b->partial ? ERR_OK : check_backs(b, &sums);
 }

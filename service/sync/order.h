@@ -99,6 +99,7 @@ struct ord_adjustment {
 struct ord_refund {
     struct str id;
     char day[11];
+    bool apart; /* it came by its own message: the order's figures may not know of it yet */
     bool has_money;
     bool other_currency; /* some of its money is in another currency: AMOUNT is not all of it */
     struct money amount; /* of its successful refund transactions in the order's currency */

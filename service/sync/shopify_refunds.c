@@ -563,6 +563,7 @@ enum err shp_add_refund(const struct js_value *root, struct arena *arena, struct
     changed.lines = r.lines;
     changed.refunds = refunds;
     e = read_refund(&r, root, &rec, &refunds[changed.refund_count++]);
+    refunds[changed.refund_count - 1].apart = true;
     if (e == ERR_OK)
         e = apply_edit(&r, &rec);
     if (e != ERR_OK)
