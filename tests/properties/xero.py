@@ -7,7 +7,7 @@ import sys
 
 SIM = str(pathlib.Path(__file__).resolve().parents[1] / "sim")
 if SIM not in sys.path:
-    sys.path.append(SIM)
+    sys.path.insert(1, SIM)  # before what is installed
 
 import inprocess  # noqa: E402
 import jsontext  # noqa: E402
