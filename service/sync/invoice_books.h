@@ -37,7 +37,7 @@ struct inv_back {
     struct money money;     /* what was given back */
     struct money excess;    /* MONEY - DOCS; 0 if it is no more than a rounding */
     struct money reserved;  /* in its note, for others to enter */
-    bool refused;           /* a problem says why it has no documents */
+    bool refused;           /* no documents of it: a problem says why, or it is early */
     struct inv_entry *note; /* NULL: none, it is worth nothing but its money */
 };
 

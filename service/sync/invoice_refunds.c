@@ -69,11 +69,21 @@ static struct inv_entry *known_note(struct inv_books *b, const struct ord_refund
     return NULL;
 }
 
+/* The record came before the order that has all its lines: what they are is not known yet. */
+static bool is_early(const struct inv_books *b, const struct ord_refund *r)
+{
+    for (size_t i = 0; i < r->line_count && r->apart; i++)
+        if (!inv_order_line(b->w->o, r->lines[i].line_id))
+            return true;
+    return false;
+}
+
 static enum err read_back(struct inv_books *b, struct inv_back *back)
 {
     struct terms t;
 
     back->note = known_note(b, back->refund);
+    back->refused = is_early(b, back->refund);
     RETURN_IF(add_terms(b, back, &t));
     RETURN_IF(mon_round(back->refund->amount, INV_DECIMALS, &back->money));
     if (back->refund->other_currency)
