@@ -3,7 +3,7 @@
 import copy
 from decimal import Decimal
 
-from orders import _ids, later, line
+from orders import _ids, later, line, order
 
 
 def text(amount):
@@ -90,3 +90,71 @@ def ship(body, rows, seconds=60, done=False):
 
 def two_lines():
     return [line("Mug", "10.00", 3), line("Tea", "5.00", 2)]
+
+
+# ---- one event of each kind of call ----
+
+class Step:
+    """An order that is in Xero, the event that makes one more call there, and what the books are after it."""
+
+    def __init__(self, call, first, topic, then, invoices, notes=(), settings=None):
+        self.method, _, path = call.partition(" ")
+        self.path = "/api.xro/2.0/" + path
+        self.first, self.topic, self.then = first, topic, then
+        self.invoices, self.notes = invoices, list(notes)
+        self.settings = settings or {"auto_sync": "include_unpaid"}
+
+
+def _pending():
+    return order("pending", lines=two_lines())
+
+
+def _paid():
+    return order("paid", lines=two_lines())
+
+
+def _partly_paid():
+    return order("partially_paid", lines=two_lines(), total_outstanding="28.80", payment_gateway_names=["manual"])
+
+
+def _mugs(body, quantity):
+    return [(body["line_items"][0], quantity)]
+
+
+# Totals and what is left of each: invoices by number, then credit notes.
+STEPS = {
+    "update": Step("POST Invoices", _pending, "orders/updated", lambda b: remove(b, _mugs(b, 1)),
+                   [("AUTHORISED", "40.80", "40.80")]),
+    "void": Step("POST Invoices", _pending, "orders/cancelled",
+                 lambda b: later(b, financial_status="voided", cancelled_at="2026-11-05T10:00:00+00:00"),
+                 [("VOIDED", "52.80", "52.80")]),
+    "further invoice": Step("PUT Invoices", _paid, "orders/updated", lambda b: add(b, line("Jar", "20.00", 1)),
+                            [("PAID", "52.80", "0.00"), ("AUTHORISED", "24.00", "24.00")]),
+    "credit note of an edit": Step("PUT CreditNotes", _paid, "orders/updated", lambda b: remove(b, _mugs(b, 1)),
+                                   [("PAID", "52.80", "0.00")], [("AUTHORISED", "12.00", "12.00")]),
+    "credit note of a refund": Step("PUT CreditNotes", _paid, "orders/updated", lambda b: refund(b, _mugs(b, 1)),
+                                    [("PAID", "52.80", "0.00")], [("PAID", "12.00", "0.00")]),
+    "money paid back": Step("PUT Payments", _paid, "orders/updated", lambda b: refund(b, _mugs(b, 1)),
+                            [("PAID", "52.80", "0.00")], [("PAID", "12.00", "0.00")]),
+    "allocation": Step("PUT CreditNotes/", _partly_paid, "orders/updated",
+                       lambda b: {**refund(b, _mugs(b, 2), amount="12.00"), "total_outstanding": "16.80"},
+                       [("AUTHORISED", "52.80", "16.80")], [("PAID", "24.00", "0.00")]),
+}
+
+
+def begin(shop, step):
+    """Puts the step's order into Xero; returns its body, and that of its event."""
+    body = step.first()
+    assert shop.send("orders/paid" if body["financial_status"] == "paid" else "orders/create", body)[0] == 200
+    shop.wait_done(body["id"])
+    return body, step.then(body)
+
+
+def expect_step(shop, step):
+    """The books are as the step says: nothing is missing, nothing is twice."""
+    held = shop.books()
+
+    def rows(documents, number, left):
+        return [(x["Status"], x["Total"], x[left]) for x in sorted(documents, key=lambda x: x[number])]
+    assert rows(held["invoices"], "InvoiceNumber", "AmountDue") == step.invoices
+    assert rows(held["credit_notes"], "CreditNoteNumber", "RemainingCredit") == step.notes

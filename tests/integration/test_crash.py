@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 import lib
+from documents import STEPS, begin, expect_step
 from orders import later, order
 
 LEASE = 5
@@ -31,6 +32,38 @@ def test_a_worker_killed_in_the_middle_of_a_call_leaves_each_document_once(own_s
     (invoice,) = books["invoices"]
     assert (invoice["Status"], Decimal(invoice["AmountDue"])) == ("PAID", 0)
     assert (len(books["contacts"]), len(books["payments"])) == (1, 1)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("kind", STEPS)
+def test_a_worker_killed_in_a_later_call_leaves_each_document_once(own_stack, kind, when):
+    """Edits, refunds and cancellations of an order that is in Xero."""
+    step, stack = STEPS[kind], own_stack(LH_LEASE=LEASE)
+    shop = lib.Shop(stack, settings=step.settings)
+    body, event = begin(shop, step)
+    stack.sim.fault(tenant=shop.tenant, method=step.method, path=step.path, fault="hold", when=when, count=1)
+    shop.send(step.topic, event)
+    lib.wait_until(stack.sim.held, f"the call that makes the {kind} is in flight")
+    stack.worker.kill()
+    stack.sim.control("POST", "release", {"abandon": True} if when == "before" else {})
+    stack.start_worker()
+    shop.wait_done(body["id"])
+    expect_step(shop, step)
+
+
+@pytest.mark.parametrize("kind", ["update", "credit note of a refund", "money paid back", "allocation"])
+def test_redis_stopped_while_a_later_call_is_out_leaves_each_document_once(own_stack, kind):
+    step, stack = STEPS[kind], own_stack(LH_LEASE=LEASE)
+    shop = lib.Shop(stack, settings=step.settings)
+    body, event = begin(shop, step)
+    stack.sim.fault(tenant=shop.tenant, method=step.method, path=step.path, fault="hold", when="after", count=1)
+    shop.send(step.topic, event)
+    lib.wait_until(stack.sim.held, f"the call that makes the {kind} is in flight")
+    stack.redis.stop()
+    stack.sim.control("POST", "release", {})
+    stack.redis.start()
+    shop.wait_done(body["id"])
+    expect_step(shop, step)
 
 
 def test_a_stopped_worker_that_wakes_up_late_changes_nothing(own_stack):

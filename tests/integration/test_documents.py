@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 import lib
-from documents import add, refund, remove, ship, two_lines
+from documents import STEPS, add, begin, expect_step, refund, remove, ship, two_lines
 from orders import later, line, order
 
 UNPAID = {"auto_sync": "include_unpaid"}
@@ -345,3 +345,59 @@ def test_a_contact_that_was_merged_is_no_change_of_the_invoice(shop):
     export(s, "orders/updated", remove(body, [(mug(body), 1)]))
     (invoice,) = s.invoices()
     assert (invoice["ContactID"], Decimal(invoice["Total"])) == (survivor["ContactID"], Decimal("40.80"))
+
+
+# ---- lost answers ----
+
+@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("how", [
+    {"fault": "status", "status": 503, "when": "after"}, {"fault": "malformed"}, {"fault": "reset_after", "count": 2}])
+def test_a_later_call_whose_answer_is_lost_is_made_once(shop, kind, how):
+    """With a count of 2 the same bytes are answered no better, and a look-up decides."""
+    step = STEPS[kind]
+    s = shop(settings=step.settings)
+    body, event = begin(s, step)
+    s.stack.sim.fault(tenant=s.tenant, method=step.method, path=step.path, **how)
+    export(s, step.topic, event)
+    assert "att" not in s.record(body["id"])
+    expect_step(s, step)
+    before = len(s.calls())
+    export(s, "orders/updated", later(event, note="nothing new"))
+    assert len(s.calls()) == before and violations(s) == []
+
+
+@pytest.mark.parametrize("kind,when", [
+    *((kind, "after") for kind in STEPS if kind != "void"), ("update", "before"), ("credit note of a refund", "before")])
+def test_an_outage_that_also_meets_the_look_up_leaves_a_mark_that_is_cleared_later(shop, kind, when):
+    step = STEPS[kind]
+    s = shop(settings=step.settings)
+    body, event = begin(s, step)
+    look = "/api.xro/2.0/Invoices" if "Invoices" in step.path else "/api.xro/2.0/CreditNotes"
+    s.stack.sim.fault(tenant=s.tenant, method=step.method, path=step.path, fault="status", status=503, when=when, count=2)
+    if "invoice" in kind or kind == "update":  # the look before it passes
+        s.stack.sim.fault(tenant=s.tenant, method="GET", path=look, fault="delay", delay_ms=0)
+    s.stack.sim.fault(tenant=s.tenant, method="GET", path=look, fault="status", status=503)
+    assert s.send(step.topic, event)[1]["result"] == "queued"
+
+    def marks():
+        return [k for k, v in s.record(body["id"]).items() if k.startswith("doc:") and v.startswith('{"id":""')]
+    lib.wait_until(marks, "the doubt is recorded")
+    lib.wait_until(lambda: s.record(body["id"])["drev"] == s.record(body["id"])["rev"] and s.wait_done(body["id"]),
+                   "it is exported in the end")
+    assert "att" not in s.record(body["id"]) and marks() == []
+    expect_step(s, step)
+
+
+def test_an_order_failed_in_doubt_is_looked_at_before_a_credit_note_is_made_again(shop):
+    """What Xero holds and nobody recorded: the worker that made it died three times."""
+    for kind in ("credit note of a refund", "allocation"):
+        step = STEPS[kind]
+        s = shop(settings=step.settings)
+        body, event = begin(s, step)
+        export(s, step.topic, event)
+        key, call = lib.PREFIX + "order:" + s.key(body["id"]), s.stack.redis.call
+        for field in [f for f in call.hash(key) if f.startswith(("doc:R", "doc:alloc:")) or "@" in f]:
+            call("HDEL", key, field)
+        call("HSET", key, "doubt", "1")
+        export(s, "orders/updated", later(event, note="look"))
+        expect_step(s, step)
