@@ -348,7 +348,9 @@ void exp_load(struct work *w, struct work_order *x)
     struct errinfo info = {0};
     enum err e = ERR_OK;
 
-    x->another_try = false; /* what settling learnt is known by now */
+    x->another_try =
+        false; /* what settling learnt is known by now, and what failed is tried again */
+    x->trouble_count = 0;
     hash_parts(w, x);
     if (!job_order_key_split(x->o->key, &platform, &store, &id)) {
         exp_fail_one(w, x, inv_doc_text(INV_DOC_INVOICE), "internal-fault",

@@ -106,6 +106,11 @@ static struct gathered documents(struct work *w, const struct pick *p)
             if (doc->action != p->action || doc->credit != p->credit ||
                 live == (p->action == INV_CREATE) || (p->doubted && is_first_try(x)))
                 continue;
+            if (p->action != INV_VOID && exp_contact(x).n == 0) {
+                exp_fail_one(w, x, inv_doc_text(INV_DOC_INVOICE), "internal-fault",
+                             "It is not known which contact %.*s goes to.", STR_FMT(doc->number));
+                continue;
+            }
             g.rows[g.n] = element_of(w, x, doc);
             g.rows[g.n++].open = p->doubted;
         }

@@ -347,6 +347,42 @@ def test_a_contact_that_was_merged_is_no_change_of_the_invoice(shop):
     assert (invoice["ContactID"], Decimal(invoice["Total"])) == (survivor["ContactID"], Decimal("40.80"))
 
 
+def test_an_allocation_that_xero_shows_without_an_id_is_made_once(shop):
+    """As in the example of Xero's own documentation."""
+    step = STEPS["allocation"]
+    s = shop(settings=step.settings)
+    body, event = begin(s, step)
+    s.stack.sim.fault(tenant=s.tenant, method="PUT", path=step.path, fault="malformed", body=json.dumps(
+        {"Allocations": [{"Amount": 12.00, "Date": "/Date(1551744000000+0000)/", "Invoice": {}}]}))
+    export(s, step.topic, event)
+    export(s, "orders/updated", later(event, note="nothing new"))
+    expect_step(s, step)
+
+
+def test_the_orders_of_a_lease_share_their_looks_and_calls(shop):
+    s = shop(settings=UNPAID)
+    path = f"/connections/{s.connection}"
+
+    def in_one_lease(topic, bodies):
+        before = len(s.calls())
+        assert s.stack.receiver.api("POST", path + "/pause", {})[0] == 200
+        for body in bodies:
+            assert s.send(topic, body)[1]["result"] == "held"
+        assert s.stack.receiver.api("POST", path + "/resume", {})[0] == 200
+        s.idle()
+        assert [s.record(b["id"])["st"] for b in bodies] == ["done"] * len(bodies), s.failed()
+        return [(c["method"], c["path"].rsplit("/", 1)[-1]) for c in s.calls()[before:]]
+    bodies = [order("pending", lines=two_lines()) for _ in range(20)]
+    in_one_lease("orders/create", bodies)
+    bodies = [remove(body, [(mug(body), 1)]) for body in bodies]
+    assert in_one_lease("orders/updated", bodies) == [("GET", "Invoices"), ("POST", "Invoices")]
+    bodies = [later(body, financial_status="paid") for body in bodies]
+    assert in_one_lease("orders/paid", bodies) == [("PUT", "Payments")]
+    bodies = [refund(body, [(mug(body), 1)]) for body in bodies]
+    assert in_one_lease("orders/updated", bodies) == [("PUT", "CreditNotes"), ("PUT", "Payments")]
+    assert len(s.books()["credit_notes"]) == 20 and violations(s) == []
+
+
 # ---- lost answers ----
 
 @pytest.mark.parametrize("kind", STEPS)
