@@ -85,13 +85,15 @@ void exp_know(struct work *w, struct work_order *x, const struct inv_known_doc *
     known->doc_count += i == known->doc_count;
 }
 
-/* The document that mark "<transaction>@<document>" pays; without the second part the sale. */
+/* The document that mark "<transaction>@<document>" pays, with "-2" behind it for a second part;
+ * without a document the sale. */
 static struct str paid_by(struct str mark)
 {
-    struct str rest = mark;
+    struct str rest = mark, doc;
 
     (void)str_split(&rest, '@');
-    return rest.p && rest.n > 0 ? rest : STR("invoice");
+    doc = str_split(&rest, '-');
+    return doc.n > 0 ? doc : STR("invoice");
 }
 
 static void know_payment(struct work *w, const struct element *el)

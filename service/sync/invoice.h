@@ -109,7 +109,8 @@ struct inv_document {
 struct inv_payment {
     struct str mark;    /* its own within the order: the transaction's id, or "order" for the one
                          * payment of a paid order ("order-2" for what was paid later); with
-                         * "@<document>" behind it if DOC is not the sale's invoice */
+                         * "@<document>" behind it if DOC is not the sale's invoice, and "-2" behind
+                         * that for a second part of the same on the same document */
     struct str doc;     /* name of the document that is paid */
     bool made;          /* Xero holds it; the members below may then be empty, but not AMOUNT */
     struct str account; /* code */

@@ -88,21 +88,35 @@ static bool is_there(const struct inv_books *b, struct str mark)
     return false;
 }
 
+/* The mark of money by BASE on the document: "BASE", "BASE@A1"; a further part of it, which another
+ * payment was taken for before, "BASE@A1-2". N: which one. */
+static struct str part_mark(const struct inv_books *b, struct str base, struct str doc, size_t n)
+{
+    if (n == 1 && str_eq(doc, STR("invoice")))
+        return base;
+    if (n == 1)
+        return str_of(arena_printf(b->w->arena, "%.*s@%.*s", STR_FMT(base), STR_FMT(doc)));
+    return str_of(arena_printf(b->w->arena, "%.*s@%.*s-%zu", STR_FMT(base), STR_FMT(doc), n));
+}
+
 enum err inv_pay_on(struct inv_books *b, struct inv_entry *e, struct str base, struct str account,
                     const char *day, struct money amount)
 {
     struct inv_work *w = b->w;
     struct inv_payment *made = &b->payments[b->payment_count];
-    struct str mark = base;
+    size_t n = 1;
+    struct str mark = part_mark(b, base, e->doc.name, n), told = base;
 
-    if (!str_eq(e->doc.name, STR("invoice")))
-        mark = str_of(arena_printf(w->arena, "%.*s@%.*s", STR_FMT(base), STR_FMT(e->doc.name)));
-    if (amount.units <= 0 || is_there(b, mark))
+    if (amount.units <= 0)
         return ERR_OK;
+    while (is_there(b, mark))
+        mark = part_mark(b, base, e->doc.name, ++n);
+    if (n > 1)
+        told = str_of(arena_printf(w->arena, "%.*s-%zu", STR_FMT(base), n));
     *made = (struct inv_payment){
         .mark = mark, .doc = e->doc.name, .account = account, .amount = amount};
     made->reference = str_cut(
-        str_of(arena_printf(w->arena, "%.*s %.*s", STR_FMT(w->o->name), STR_FMT(base))), LIM_NAME);
+        str_of(arena_printf(w->arena, "%.*s %.*s", STR_FMT(w->o->name), STR_FMT(told))), LIM_NAME);
     inv_late_day(b, day, e->doc.date, made->date);
     b->payment_count++;
     return inv_less(&e->left, amount);
