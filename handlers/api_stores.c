@@ -11,6 +11,9 @@
 #define SECRET_MIN 8
 #define SECRET_MAX 256
 
+/* What opens a shop: Amazon's refresh tokens have up to 2,048 characters. */
+#define TOKEN_MAX 2048
+
 #define SECRET_ODD                                                                                 \
     "begins or ends with a blank, or holds a control character such as a line feed: copy it again"
 
@@ -28,7 +31,8 @@ static const struct platform {
     {"shopify", shp_shop, "must be the shop's domain, x.myshopify.com",
      "must hold the shop's webhook secret (secrets.webhook)"},
     {"amazon", amz_seller, "must be the seller's id, 5 to 32 capital letters and digits",
-     "must hold the key that whoever forwards the notifications sends (secrets.api_key)"},
+     "must hold the key that whoever forwards the notifications sends (secrets.api_key), or what "
+     "orders are read with (secrets.refresh_token)"},
 };
 
 static const struct platform *find_platform(struct str name)
@@ -220,8 +224,12 @@ static const char *fault_of(enum set_secret i, const struct js_value *v)
         return text && is_header_name(secret)
                    ? NULL
                    : "must be a header's name: 1 to 64 letters, digits, - and _";
-    if (!text || secret.n < SECRET_MIN || secret.n > SECRET_MAX)
+    if (set_secret_is_workers(i)) {
+        if (!text || secret.n < SECRET_MIN || secret.n > TOKEN_MAX)
+            return "must be text of 8 to 2048 characters, or null to remove it";
+    } else if (!text || secret.n < SECRET_MIN || secret.n > SECRET_MAX) {
         return "must be text of 8 to 256 characters, or null to remove it";
+    }
     return is_odd(secret) ? SECRET_ODD : NULL;
 }
 
@@ -233,7 +241,7 @@ static bool is_proof(enum set_secret i)
 
 static void read_secrets(struct change *c)
 {
-    const char *names[SET_SECRET_COUNT + 2] = {NULL};
+    const char *names[SET_SECRET_COUNT + 1] = {NULL};
     const struct js_value *secrets = js_get(c->doc.root, "secrets");
     size_t complaints = c->errors.count, n = 0;
     bool any = false;
@@ -255,12 +263,6 @@ static void read_secrets(struct change *c)
         else if (js_string(v, &c->write.secret[i]))
             had = true;
         any = any || (is_proof(i) && had && !c->write.clear[i]);
-    }
-    if (strcmp(c->platform->name, "amazon") == 0 && js_get(secrets, "refresh_token")) {
-        names[n++] = "refresh_token";
-        complain(c, "secrets.refresh_token",
-                 "is not taken yet: orders are not fetched from Amazon, they have to be forwarded "
-                 "whole");
     }
     api_name_unknown(secrets, "secrets.", names, c->req->arena, &c->errors);
     if (!any && c->errors.count == complaints)

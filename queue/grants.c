@@ -331,23 +331,57 @@ enum err grt_expire(struct rds *r, const char *grant, int64_t version, struct er
     return e;
 }
 
-enum err grt_put_client(struct rds *r, const struct cry_keys *master, const char *grant,
-                        const char *client_id, struct str client_secret, struct errinfo *info)
+static enum err put(struct rds *r, const struct cry_keys *master, const char *grant,
+                    const char *kind, const char *client_id, struct str secret,
+                    struct errinfo *info)
 {
     struct rds_reply *reply = NULL;
     struct buf sealed = {0};
-    enum err e;
+    enum err e = seal(master, grant, "secret", secret, &sealed, info);
 
-    if (strlen(client_id) >= sizeof(((struct grt_token *)0)->client_id))
-        return err_set(info, ERR_TOO_BIG, "The client id of grant %s is too long.", grant);
-    e = seal(master, grant, "secret", client_secret, &sealed, info);
     if (e == ERR_OK)
         e = run(r, grant,
-                (struct str[]){STR("put"), STR("client_credentials"), str_of(client_id),
-                               buf_str(&sealed)},
-                4, &reply, info);
+                (struct str[]){STR("put"), str_of(kind), str_of(client_id), buf_str(&sealed)}, 4,
+                &reply, info);
     rds_free(reply);
     buf_free_secret(&sealed);
+    return e;
+}
+
+enum err grt_put_client(struct rds *r, const struct cry_keys *master, const char *grant,
+                        const char *client_id, struct str client_secret, struct errinfo *info)
+{
+    if (strlen(client_id) >= sizeof(((struct grt_token *)0)->client_id))
+        return err_set(info, ERR_TOO_BIG, "The client id of grant %s is too long.", grant);
+    return put(r, master, grant, "client_credentials", client_id, client_secret, info);
+}
+
+void grt_shop_id(const char *store_key, char out[GRT_SHOP_ID])
+{
+    (void)snprintf(out, GRT_SHOP_ID, "s-%s", store_key);
+}
+
+enum err grt_put_shop(struct rds *r, const struct cry_keys *master, const char *store_key,
+                      struct str token, struct errinfo *info)
+{
+    char id[GRT_SHOP_ID];
+
+    grt_shop_id(store_key, id);
+    return put(r, master, id, "shop", "", token, info);
+}
+
+enum err grt_shop(struct rds *r, const struct cry_keys *master, const char *store_key,
+                  struct buf *out, struct errinfo *info)
+{
+    char id[GRT_SHOP_ID];
+    struct grt_token t = {0};
+    enum err e;
+
+    grt_shop_id(store_key, id);
+    e = grt_pair(r, master, id, &t, info);
+    *out = t.client_secret;
+    t.client_secret = (struct buf){0};
+    grt_token_free(&t);
     return e;
 }
 

@@ -9,6 +9,7 @@
 
 #include "queue/rds.h"
 #include "service/base/crypto.h"
+#include "service/base/limits.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -71,5 +72,16 @@ enum err grt_list(struct rds *r, struct arena *arena, struct str **ids, size_t *
 enum err grt_client_same(struct rds *r, const struct cry_keys *master, const char *grant,
                          const char *client_id, struct str client_secret, bool *same,
                          struct errinfo *info) MUST_CHECK;
+#define GRT_SHOP_ID (LIM_STORE_ID + 24)
+/* What opens a store's shop to a worker (Shopify's api_token, Amazon's refresh_token) is kept like
+ * a client's secret, as the grant whose id this writes into OUT. */
+void grt_shop_id(const char *store_key, char out[GRT_SHOP_ID]);
+/* Creates or replaces it. */
+enum err grt_put_shop(struct rds *r, const struct cry_keys *master, const char *store_key,
+                      struct str token, struct errinfo *info) MUST_CHECK;
+/* Opens it into OUT, to be wiped. ERR_NOT_FOUND: there is none (yet); ERR_CRYPTO: these keys do not
+ * open it. */
+enum err grt_shop(struct rds *r, const struct cry_keys *master, const char *store_key,
+                  struct buf *out, struct errinfo *info) MUST_CHECK;
 /* Id of the grant made from the environment's default pair. */
 #define GRT_DEFAULT "default"

@@ -52,8 +52,8 @@ struct set_cache {
 };
 
 static const char *const secret_texts[SET_SECRET_COUNT] = {
-    "webhook",        "webhook_previous", "webhook_admin",   "api_token",
-    "api_key_header", "api_key",          "api_key_previous"};
+    "webhook",        "webhook_previous", "webhook_admin",    "api_token",
+    "api_key_header", "api_key",          "api_key_previous", "refresh_token"};
 
 const char *set_secret_text(enum set_secret s)
 {
@@ -62,9 +62,15 @@ const char *set_secret_text(enum set_secret s)
 
 bool set_secret_of(enum set_secret s, const char *platform)
 {
-    bool key = s == SET_API_KEY_HEADER || s == SET_API_KEY || s == SET_API_KEY_PREVIOUS;
+    bool key = s == SET_API_KEY_HEADER || s == SET_API_KEY || s == SET_API_KEY_PREVIOUS ||
+               s == SET_REFRESH_TOKEN;
 
     return key == (strcmp(platform, "amazon") == 0);
+}
+
+bool set_secret_is_workers(enum set_secret s)
+{
+    return s == SET_API_TOKEN || s == SET_REFRESH_TOKEN;
 }
 
 /* ---- one store, from Redis ---- */
@@ -159,7 +165,7 @@ static enum err read_secrets(struct set_store *s, const struct cry_keys *keys,
             s->secret_at[i] = 0;
         snprintf(field, sizeof field, "secret:%s", secret_texts[i]);
         struct str sealed = rds_field(hash, field);
-        if (!keys || !sealed.p)
+        if (!keys || !sealed.p || set_secret_is_workers(i))
             continue;
         buf_reset(&context);
         buf_reset(&plain);
@@ -495,6 +501,9 @@ static void reseal(const struct cry_keys *keys, const char *name, struct str sea
     buf_free_secret(&plain);
 }
 
+/* What a worker's secret leaves in the store's hash. */
+#define WITH_A_WORKER "with a worker"
+
 /* STORED: the store's hash as it is. */
 static enum err seal_secrets(const struct cry_keys *keys, const char *key,
                              const struct set_store_write *w, const struct rds_reply *stored,
@@ -511,16 +520,55 @@ static enum err seal_secrets(const struct cry_keys *keys, const char *key,
             char field[64];
 
             snprintf(field, sizeof field, "secret:%s", secret_texts[i]);
-            reseal(keys, secret_texts[i], rds_field(stored, field), buf_str(&context), args);
+            if (!set_secret_is_workers(i))
+                reseal(keys, secret_texts[i], rds_field(stored, field), buf_str(&context), args);
             continue;
         }
         if (w->secret[i].n > SECRET_MAX)
             e = err_set(info, ERR_TOO_BIG, "The secret %s is longer than 4 KiB.", secret_texts[i]);
+        else if (w->secret[i].p && set_secret_is_workers(i))
+            buf_addz(&sealed, WITH_A_WORKER);
         else if (w->secret[i].p)
             e = cry_seal(keys, w->secret[i], buf_str(&context), &sealed);
         rds_argz(args, secret_texts[i]);
         rds_arg(args, arena_str(args->arena, buf_str(&sealed)));
     }
+    buf_free(&sealed);
+    buf_free(&context);
+    return e;
+}
+
+/* Hands SECRET, sealed for OBJECT, to a worker as a task of KIND: only workers may write grants.
+ * MEMBERS: names and values for it, N of both. A SECRET of {NULL,0} is handed over as "". */
+static enum err send_secret(struct rds *r, const struct cry_keys *keys, const char *kind,
+                            struct str object, struct str secret, const struct str *members,
+                            size_t n, struct errinfo *info)
+{
+    struct buf context = BUF_CAP(512), sealed = BUF_CAP(SECRET_MAX * 2), input = BUF_CAP(16384);
+    struct js_out w;
+    char id[37];
+    enum err e = ERR_OK;
+
+    buf_printf(&context, "task/%s/%.*s", kind, STR_FMT(object));
+    if (secret.p)
+        e = cry_seal(keys, secret, buf_str(&context), &sealed);
+    if (e != ERR_OK) {
+        err_set(info, e, "The secret cannot be sealed.");
+        goto out;
+    }
+    jw_init(&w, &input);
+    jw_begin_object(&w);
+    for (size_t i = 0; i + 1 < n; i += 2) {
+        jw_key_str(&w, members[i]);
+        jw_str(&w, members[i + 1]);
+    }
+    jw_kstr(&w, "secret", buf_str(&sealed));
+    jw_end_object(&w);
+    e = buf_check(&input);
+    if (e == ERR_OK)
+        e = tsk_add(r, kind, buf_str(&input), id, info);
+out:
+    buf_free(&input);
     buf_free(&sealed);
     buf_free(&context);
     return e;
@@ -586,6 +634,10 @@ enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct
         e = rds_script(r, "store_save", args.v, args.n, &reply, info);
     if (e == ERR_OK)
         e = saved(reply, w, version, info);
+    for (int i = 0; i < SET_SECRET_COUNT && e == ERR_OK; i++)
+        if (set_secret_is_workers(i) && (w->secret[i].p || w->clear[i]))
+            e = send_secret(r, keys, "shop", str_of(key), w->secret[i],
+                            (struct str[]){STR("store"), str_of(key)}, 2, info);
     rds_free(stored);
     rds_free(reply);
     arena_free(&arena);
@@ -796,36 +848,14 @@ enum err set_conn_ready(const struct set_conn *c, struct errinfo *info)
                    "Xero was uninstalled from the connection %s. Set it up again first.", c->name);
 }
 
-/* Hands the client's secret, sealed, to a worker: only workers may write grants. */
 static enum err send_client(struct rds *r, const struct cry_keys *keys, const char *connection,
                             struct str client_id, struct str grant, struct str secret,
                             struct errinfo *info)
 {
-    struct buf context = BUF_CAP(128), sealed = BUF_CAP(SECRET_MAX * 2), input = BUF_CAP(16384);
-    struct js_out w;
-    char id[37];
+    const struct str members[] = {STR("connection"), str_of(connection), STR("grant"), grant,
+                                  STR("client_id"),  client_id};
 
-    buf_printf(&context, "task/client/%.*s", STR_FMT(grant));
-    enum err e = cry_seal(keys, secret, buf_str(&context), &sealed);
-    if (e != ERR_OK) {
-        err_set(info, e, "The client's secret cannot be sealed.");
-        goto out;
-    }
-    jw_init(&w, &input);
-    jw_begin_object(&w);
-    jw_kz(&w, "connection", connection);
-    jw_kstr(&w, "grant", grant);
-    jw_kstr(&w, "client_id", client_id);
-    jw_kstr(&w, "secret", buf_str(&sealed));
-    jw_end_object(&w);
-    e = buf_check(&input);
-    if (e == ERR_OK)
-        e = tsk_add(r, "client", buf_str(&input), id, info);
-out:
-    buf_free(&input);
-    buf_free(&sealed);
-    buf_free(&context);
-    return e;
+    return send_secret(r, keys, "client", grant, secret, members, 6, info);
 }
 
 static enum err conn_refusal(const struct rds_reply *reply, struct errinfo *info)

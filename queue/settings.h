@@ -21,12 +21,16 @@ enum set_secret {
     SET_API_KEY_HEADER, /* which header carries the key; not set: x-api-key */
     SET_API_KEY,
     SET_API_KEY_PREVIOUS,
+    SET_REFRESH_TOKEN,
     SET_SECRET_COUNT
 };
 /* "webhook", ...: the names in the API and in Redis. */
 const char *set_secret_text(enum set_secret s);
 /* Whether stores of PLATFORM have such a secret. */
 bool set_secret_of(enum set_secret s, const char *platform) MUST_CHECK;
+/* Whether it opens the shop to a worker (api_token, refresh_token): it goes to a worker as the task
+ * "shop" and is kept with the grants; of it the store's hash has only since when it is set. */
+bool set_secret_is_workers(enum set_secret s) MUST_CHECK;
 
 /* One store, read whole. Immutable; set_store_put gives it back. */
 struct set_store {
@@ -39,8 +43,9 @@ struct set_store {
     bool damaged; /* no document, and empty options: it cannot be read (from set_store_look alone);
                      or it was erased with the connection's Xero */
     struct opt_store options;
-    struct str document;                 /* canonical settings and mappings JSON */
-    struct str secret[SET_SECRET_COUNT]; /* opened; {NULL,0} = not set, or no key given */
+    struct str document; /* canonical settings and mappings JSON */
+    struct str
+        secret[SET_SECRET_COUNT]; /* opened; {NULL,0} = not set, no key given, or a worker's */
     int64_t secret_at[SET_SECRET_COUNT]; /* Unix seconds since when set; 0 not set */
     struct arena arena;                  /* private */
     _Atomic int refs;                    /* private */
@@ -89,8 +94,9 @@ struct set_store_write {
 /* Stores it and bumps the version. ERR_CONFLICT: another change came between, or the connection may
  * not be changed while orders of the store wait (INFO says which); ERR_EXISTS: another store of the
  * connection has the prefix in any case (INFO says which); ERR_NOT_FOUND: no such
- * connection; ERR_RANGE: not a store's platform and id; ERR_TOO_BIG: a secret over 4 KiB. VERSION
- * may be NULL. */
+ * connection; ERR_RANGE: not a store's platform and id; ERR_TOO_BIG: a secret over 4 KiB. An error
+ * after which the store is stored and only what is a worker's is not with one yet is mended by the
+ * same secret again. VERSION may be NULL. */
 enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct set_store_write *w,
                         int64_t *version, struct errinfo *info) MUST_CHECK;
 /* Leaves a tombstone: secrets and settings go, then waiting orders are withdrawn and failed ones

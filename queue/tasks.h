@@ -11,7 +11,8 @@
 
 struct tsk_task {
     char id[37];
-    char kind[32];      /* "client": credentials typed in for a connection; "consent": the code that
+    char kind[32];      /* "client": credentials typed in for a connection; "shop": what
+                           opens a store's shop; "consent": the code that
                            Xero sent back; "reconnect": a new token; "leave": it is over */
     struct str input;   /* JSON */
     int64_t attempt;    /* 1 at the first lease; what tells one lease from the next */

@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "queue/conns.h"
+#include "queue/fetch.h"
 #include "queue/grants.h"
 #include "queue/tasks.h"
 #include "service/base/log.h"
@@ -65,6 +66,30 @@ static enum err store_client(struct job *j, struct errinfo *info)
     return x;
 }
 
+/* What opens a shop, or that nothing does any more. */
+static enum err store_shop(struct job *j, struct errinfo *info)
+{
+    const char *store = input(j, "store");
+    struct str sealed = str_of(input(j, "secret"));
+    struct str context = str_of(arena_printf(&j->arena, "task/shop/%s", store));
+    struct buf secret = BUF_CAP(LIM_API_BODY);
+    char grant[GRT_SHOP_ID];
+    enum err x = ERR_OK;
+
+    if (!store[0])
+        return lacks(info);
+    grt_shop_id(store, grant);
+    if (sealed.n == 0)
+        return grt_forget(j->r, grant, info);
+    x = cry_open(j->e->hook, sealed, context, &secret, info);
+    if (x == ERR_OK)
+        x = grt_put_shop(j->r, j->e->master, store, buf_str(&secret), info);
+    if (x == ERR_OK)
+        x = fet_release(j->r, store, info);
+    buf_free_secret(&secret);
+    return x;
+}
+
 /* ---- grants that nobody has any more ---- */
 
 struct used {
@@ -72,14 +97,39 @@ struct used {
     size_t n;
 };
 
+/* Whether a token of the store's shop is to be kept: the store is there, and nobody removed it. */
+static enum err opens_shop(struct job *j, struct str store, bool *opens, struct errinfo *info)
+{
+    struct str key = str_of(arena_printf(&j->arena, RDS_PREFIX "store:%.*s", STR_FMT(store)));
+    struct str argv[] = {STR("HMGET"), key, STR("secret_at:api_token"),
+                         STR("secret_at:refresh_token")};
+    struct rds_reply *reply = NULL;
+    enum err x = rds_call(j->r, argv, 4, &reply, info);
+
+    *opens = rds_text(rds_at(reply, 0)).n > 0 || rds_text(rds_at(reply, 1)).n > 0;
+    rds_free(reply);
+    return x;
+}
+
 static enum err find_used(struct job *j, struct used *used, struct errinfo *info)
 {
-    struct str *names = NULL;
-    size_t n = 0;
+    struct str *names = NULL, *stores = NULL;
+    size_t n = 0, m = 0;
     enum err x = set_conn_list(j->r, &j->arena, &names, &n, info);
 
-    used->grants = arena_array(&j->arena, 2 * n + 1, sizeof(*used->grants));
+    if (x == ERR_OK)
+        x = set_store_list(j->r, &j->arena, &stores, &m, info);
+    used->grants = arena_array(&j->arena, 2 * n + m + 1, sizeof(*used->grants));
     used->grants[used->n++] = STR(GRT_DEFAULT);
+    for (size_t i = 0; i < m && x == ERR_OK; i++) {
+        char grant[GRT_SHOP_ID];
+        bool opens = false;
+
+        grt_shop_id(stores[i].p, grant);
+        x = opens_shop(j, stores[i], &opens, info);
+        if (opens)
+            used->grants[used->n++] = arena_str(&j->arena, str_of(grant));
+    }
     for (size_t i = 0; i < n && x == ERR_OK; i++) {
         struct set_conn c;
 
@@ -365,8 +415,11 @@ static enum err do_task(struct job *j, struct errinfo *info)
     static const struct {
         const char *kind;
         enum err (*run)(struct job *j, struct errinfo *info);
-    } kinds[] = {
-        {"client", store_client}, {"consent", consent}, {"reconnect", reconnect}, {"leave", leave}};
+    } kinds[] = {{"client", store_client},
+                 {"shop", store_shop},
+                 {"consent", consent},
+                 {"reconnect", reconnect},
+                 {"leave", leave}};
     enum err x = js_parse(j->t->input, LIM_API_BODY, &j->input, info);
 
     if (x != ERR_OK)

@@ -19,10 +19,16 @@ struct opt_errors {
     size_t count, room;
 };
 
+/* Which of Amazon's hosts a seller's orders are read from. */
+enum opt_region { OPT_NORTH_AMERICA, OPT_EUROPE, OPT_FAR_EAST };
+/* "na", "eu", "fe": as in the setting. */
+const char *opt_region_text(enum opt_region r);
+
 /* A store's settings, read. */
 struct opt_store {
     struct rul_settings rules;
     struct inv_settings invoice;
+    enum opt_region region; /* of Amazon's stores */
 };
 
 /* Reads {"settings":{...},"mappings":{...}} (other members are ignored) over the defaults; BASE

@@ -4,7 +4,7 @@
 
 _Static_assert(sizeof(enum rul_auto_sync) == sizeof(int) &&
                    sizeof(enum inv_date_from) == sizeof(int) &&
-                   sizeof(enum inv_status) == sizeof(int),
+                   sizeof(enum inv_status) == sizeof(int) && sizeof(enum opt_region) == sizeof(int),
                "OPT_WORD writes an int");
 
 /* ---- checks of texts ---- */
@@ -191,6 +191,8 @@ const struct opt_field opt_fields[] = {
      .count_at = offsetof(struct opt_store, invoice.tracking_count)},
     {OPT_SETTINGS, "branding_theme", .kind = OPT_TEXT, INV(branding_theme), .max = OPT_MAX_TEXT,
      .check = check_theme},
+    {OPT_SETTINGS, "region", .kind = OPT_WORD, .at = offsetof(struct opt_store, region),
+     WORDS("na", "eu", "fe")},
     {OPT_ACCOUNTS, "default", CODE(account_default)},
     {OPT_ACCOUNTS, "shipping", CODE(account_shipping)},
     {OPT_ACCOUNTS, "discounts", CODE(account_discounts)},
@@ -213,5 +215,10 @@ const struct opt_field opt_fields[] = {
     {OPT_PAYMENTS, "off", LIST(invoice.payment_off, invoice.payment_off_count)},
 };
 /* clang-format on */
+
+const char *opt_region_text(enum opt_region r)
+{
+    return r == OPT_EUROPE ? "eu" : r == OPT_FAR_EAST ? "fe" : "na";
+}
 
 const size_t opt_field_count = sizeof opt_fields / sizeof opt_fields[0];

@@ -22,7 +22,8 @@ DEFAULT_SETTINGS = {
     "status": "AUTHORISED", "quantities": "ordered", "lock_date_policy": "fail", "contact": "customer",
     "contact_name": None, "send_customer_code": False, "record_payments": True, "currency": "shop",
     "discount_lines": False, "item_codes": False, "marketplace_tax": "leave_out", "vat_rates": {},
-    "rounding_limit": 5, "tax_amounts": "when_needed", "tracking": [], "branding_theme": None}
+    "rounding_limit": 5, "tax_amounts": "when_needed", "tracking": [], "branding_theme": None,
+    "region": "na"}
 LEAST_MAPPINGS = {"accounts": {"default": "200"}, "taxes": {"default": "OUTPUT2"}}
 SECRET_NAMES = ("webhook", "webhook_previous", "webhook_admin", "api_token")
 ROW_FIELDS = {"id", "connection", "store", "order", "order_link", "failed_export", "exported_item", "export_error",

@@ -152,7 +152,8 @@ static void test_a_store_is_read_as_it_was_saved(void **state)
     (void)state;
     struct set_store_write w = write_of("x.myshopify.com", 0);
     w.secret[SET_WEBHOOK] = STR("whsec-plain-1");
-    w.secret[SET_API_TOKEN] = STR("shpat-plain-2");
+    w.secret[SET_WEBHOOK_ADMIN] = STR("whsec-plain-2");
+    w.secret[SET_API_TOKEN] = STR("shpat-plain-3");
     assert_int_equal(save(&w, ERR_OK), 1);
 
     struct set_store *s = load("x.myshopify.com", ERR_OK);
@@ -167,7 +168,10 @@ static void test_a_store_is_read_as_it_was_saved(void **state)
     assert_text(s->options.invoice.prefix, "A-");
     assert_string_equal(s->options.rules.start_date, "2026-03-01");
     assert_text(s->secret[SET_WEBHOOK], "whsec-plain-1");
-    assert_text(s->secret[SET_API_TOKEN], "shpat-plain-2");
+    assert_text(s->secret[SET_WEBHOOK_ADMIN], "whsec-plain-2");
+    assert_null(s->secret[SET_API_TOKEN].p); /* a worker's */
+    assert_true(s->secret_at[SET_API_TOKEN] > 1700000000);
+    assert_int_equal(redis_int(r, "ZCARD", RDS_PREFIX "tasks"), 1);
     assert_null(s->secret[SET_WEBHOOK_PREVIOUS].p);
     assert_true(s->secret_at[SET_WEBHOOK] > 1700000000);
     assert_int_equal(s->secret_at[SET_WEBHOOK_PREVIOUS], 0);
