@@ -84,7 +84,8 @@ struct fet_report {
 
 /* How a lease ends. */
 struct fet_end {
-    int64_t hold_ms; /* > 0: the store is left alone so long, because of WHY; else it is let go */
+    int64_t hold_ms; /* > 0: the store is left alone so long, because of WHY (logged; "" is not);
+                        else it is let go */
     const char *why;
     const struct fet_said *said;
     struct str reconciled_to; /* new; "" stays */

@@ -13,6 +13,7 @@
 #include "service/base/metrics.h"
 #include "service/base/process.h"
 #include "service/export/export.h"
+#include "service/export/fetcher.h"
 
 #define PROGRAM "ledgerhook-worker"
 
@@ -33,6 +34,9 @@ enum { EXIT_STOPPED = 0, EXIT_OTHER = 1, EXIT_CONFIG = 2, EXIT_REDIS = 3 };
 #define AWAY_MS 200
 #define AWAY_JITTER_MS 800
 
+/* Orders of one store that are read under one lease, at most. */
+#define FETCH_BATCH 20
+
 /* An idle thread looks this often whether it is to stop. */
 #define IDLE_MS 1000
 
@@ -43,10 +47,11 @@ enum { EXIT_STOPPED = 0, EXIT_OTHER = 1, EXIT_CONFIG = 2, EXIT_REDIS = 3 };
 
 struct worker;
 
-/* One thread: an exporter of its own. */
+/* One thread, with an exporter of its own or, to read from shops, a fetcher. */
 struct hand {
     struct worker *worker;
     struct exp *exp;
+    struct ftc *ftc;
     char name[64];
     pthread_t thread;
     bool started;
@@ -59,7 +64,7 @@ struct worker {
     struct srv_env env;
     struct set_cache *stores;
     struct srv *ops;
-    struct hand *hands; /* the exporters, then one for upkeep */
+    struct hand *hands; /* the exporters, then one for upkeep, then the fetchers */
     size_t hand_count;
     sigset_t signals;
     _Atomic bool stopping;
@@ -95,15 +100,15 @@ static void wait_for_redis(const char *why)
 
 /* ---- the threads ---- */
 
-/* Waits for work for at most WAIT_MS, or until the process is to stop. */
-static void wait_for_work(const struct worker *wk, struct rds *r, int64_t wait_ms)
+/* Waits for work to be told on WAKE for at most WAIT_MS, or until the process is to stop. */
+static void wait_for_work(const struct worker *wk, struct rds *r, const char *wake, int64_t wait_ms)
 {
     int64_t until = job_now_ms() + wait_ms;
 
     while (!wk->stopping) {
         int64_t now = job_now_ms(), slice = until - now < IDLE_MS ? until - now : IDLE_MS;
 
-        if (slice <= 0 || rds_wait_list(r, job_wake_key(), (int)slice))
+        if (slice <= 0 || rds_wait_list(r, wake, (int)slice))
             return;
         if (job_now_ms() - now < slice / 2) /* it failed rather than waited */
             wait_for_redis("waiting for work failed");
@@ -124,7 +129,7 @@ static void work_once(struct hand *h)
         return;
     e = job_lease(r, wk->cfg.lease_s * 1000, LIM_XERO_BATCH, &lease, &wait_ms, &info);
     if (e == ERR_NOT_FOUND)
-        wait_for_work(wk, r, wait_ms);
+        wait_for_work(wk, r, job_wake_key(), wait_ms);
     rds_give(wk->env.redis, r);
     if (e == ERR_NOT_FOUND)
         return;
@@ -148,24 +153,64 @@ static void *export_orders(void *arg)
     return NULL;
 }
 
+/* One lease of a store from its taking to its end, or a wait for one. */
+static void read_once(struct hand *h)
+{
+    const struct worker *wk = h->worker;
+    struct rds *r = rds_take(wk->env.redis, IDLE_MS);
+    struct fet_lease lease = {0};
+    struct errinfo info = {0};
+    int64_t wait_ms = IDLE_MS;
+    enum err e;
+
+    if (!r)
+        return;
+    e = fet_lease(r, wk->cfg.lease_s * 1000, FETCH_BATCH, &lease, &wait_ms, &info);
+    if (e == ERR_NOT_FOUND)
+        wait_for_work(wk, r, fet_wake_key(), wait_ms);
+    rds_give(wk->env.redis, r);
+    if (e == ERR_NOT_FOUND)
+        return;
+    if (e != ERR_OK) {
+        wait_for_redis(info.text);
+        return;
+    }
+    e = ftc_run(h->ftc, &lease, &info);
+    if (e != ERR_OK)
+        log_warn("lease_left", "What was read from a shop is read again when the lease ends.",
+                 LOG_Z("store", lease.store), LOG_Z("error", info.text));
+    fet_lease_free(&lease);
+}
+
+static void *read_orders(void *arg)
+{
+    struct hand *h = arg;
+
+    while (!h->worker->stopping)
+        read_once(h);
+    return NULL;
+}
+
 static enum err sweep(struct worker *wk, struct errinfo *info)
 {
     const struct job_upkeep upkeep = {wk->cfg.retention_days, wk->cfg.log_days, wk->cfg.day_reserve,
                                       wk->cfg.linger_max_s};
     struct rds *r = rds_take(wk->env.redis, IDLE_MS);
-    int64_t repairs = 0;
+    int64_t repairs = 0, stores = 0;
     bool did = false;
     enum err e;
 
     if (!r)
         return ERR_OK;
     e = job_sweep(r, &upkeep, &did, &repairs, info);
+    if (e == ERR_OK)
+        e = fet_sweep(r, wk->cfg.reconcile_s > 0, &stores, info);
     rds_give(wk->env.redis, r);
-    if (e == ERR_OK && repairs > 0)
+    if (e == ERR_OK && repairs + stores > 0)
         log_error("queue_repaired",
-                  "Connections with waiting orders were missing from the queue; "
-                  "they were put back. Please report this.",
-                  LOG_INT("repairs", repairs));
+                  "Connections with waiting orders, or stores with orders to be read, were missing "
+                  "from the queue; they were put back. Please report this.",
+                  LOG_INT("repairs", repairs), LOG_INT("stores", stores));
     return e;
 }
 
@@ -193,11 +238,27 @@ static void *keep_up(void *arg)
     return NULL;
 }
 
-static enum err start_hand(struct worker *wk, struct hand *h, const char *process, size_t n,
-                           void *(*job)(void *), struct errinfo *info)
+static enum err new_fetcher(struct worker *wk, struct hand *h, struct errinfo *info)
 {
     const struct cfg *cfg = &wk->cfg;
-    struct exp_options o = {
+    const struct ftc_options o = {
+        .amazon = {.api_url = cfg->amazon_api_url,
+                   .lwa_url = cfg->amazon_lwa_url,
+                   .client_id = cfg->amazon_client_id,
+                   .client_secret = cfg->amazon_client_secret},
+        .lease_ms = cfg->lease_s * 1000,
+        .reconcile_ms = cfg->reconcile_s * 1000,
+        .master = &wk->master_keys,
+        .stopping = &wk->stopping,
+    };
+
+    return ftc_new(&o, wk->env.redis, wk->stores, &h->ftc, info);
+}
+
+static enum err new_exporter(struct worker *wk, struct hand *h, struct errinfo *info)
+{
+    const struct cfg *cfg = &wk->cfg;
+    const struct exp_options o = {
         .xero = {cfg->xero_api_url, cfg->xero_identity_url, cfg->xero_scopes},
         .public_url = cfg->public_url,
         .lease_ms = cfg->lease_s * 1000,
@@ -207,13 +268,20 @@ static enum err start_hand(struct worker *wk, struct hand *h, const char *proces
         .worker = h->name,
         .stopping = &wk->stopping,
     };
+
+    return exp_new(&o, wk->env.redis, wk->stores, &h->exp, info);
+}
+
+static enum err start_hand(struct worker *wk, struct hand *h, const char *process, size_t n,
+                           void *(*job)(void *), struct errinfo *info)
+{
     pthread_attr_t attr;
     enum err e;
     int failed;
 
     (void)snprintf(h->name, sizeof(h->name), "%s-%zu", process, n);
     h->worker = wk;
-    e = exp_new(&o, wk->env.redis, wk->stores, &h->exp, info);
+    e = job == read_orders ? new_fetcher(wk, h, info) : new_exporter(wk, h, info);
     if (e != ERR_OK)
         return e;
     pthread_attr_init(&attr);
@@ -221,23 +289,26 @@ static enum err start_hand(struct worker *wk, struct hand *h, const char *proces
     failed = pthread_create(&h->thread, &attr, job, h);
     pthread_attr_destroy(&attr);
     h->started = failed == 0;
-    return failed ? err_set(info, ERR_NOMEM, "Thread %zu of LH_WORKERS cannot be started.", n)
+    return failed ? err_set(info, ERR_NOMEM,
+                            "Thread %zu of LH_WORKERS and LH_FETCHERS cannot be started.", n)
                   : ERR_OK;
 }
 
 static enum err start_hands(struct worker *wk, struct errinfo *info)
 {
-    size_t n = (size_t)wk->cfg.workers;
+    size_t n = (size_t)wk->cfg.workers, fetchers = (size_t)wk->cfg.fetchers;
     char process[37];
     enum err e = ERR_OK;
 
     cry_uuid(process);
-    wk->hands = x_alloc((n + 1) * sizeof(*wk->hands));
-    wk->hand_count = n + 1;
+    wk->hands = x_alloc((n + 1 + fetchers) * sizeof(*wk->hands));
+    wk->hand_count = n + 1 + fetchers;
     for (size_t i = 0; i < n && e == ERR_OK; i++)
         e = start_hand(wk, &wk->hands[i], process, i + 1, export_orders, info);
     if (e == ERR_OK)
         e = start_hand(wk, &wk->hands[n], process, n + 1, keep_up, info);
+    for (size_t i = n + 1; i < wk->hand_count && e == ERR_OK; i++)
+        e = start_hand(wk, &wk->hands[i], process, i + 1, read_orders, info);
     return e;
 }
 
@@ -258,7 +329,8 @@ static enum err configure(struct worker *wk, struct errinfo *info)
         return e;
     wk->env.version = LH_VERSION;
     wk->env.program = PROGRAM;
-    return rds_pool_new(cfg->redis_url, (int)cfg->workers + 1 + OPS_THREADS, &wk->env.redis, info);
+    return rds_pool_new(cfg->redis_url, (int)(cfg->workers + cfg->fetchers) + 1 + OPS_THREADS,
+                        &wk->env.redis, info);
 }
 
 /* Waits PAUSE_MS; true if somebody wants the process to stop. */
@@ -364,7 +436,9 @@ static bool drain(struct worker *wk, int64_t drain_ms)
             continue;
         }
         exp_free(h->exp);
+        ftc_free(h->ftc);
         h->exp = NULL;
+        h->ftc = NULL;
     }
     return all && (!wk->ops || srv_stop(wk->ops, 1000));
 }
@@ -374,7 +448,8 @@ static int work(struct worker *wk)
     int signal = 0;
 
     log_info("started", "Orders are exported.", LOG_Z("version", LH_VERSION),
-             LOG_INT("threads", wk->cfg.workers), LOG_INT("ops_port", srv_port(wk->ops)));
+             LOG_INT("threads", wk->cfg.workers), LOG_INT("fetchers", wk->cfg.fetchers),
+             LOG_INT("ops_port", srv_port(wk->ops)));
     while (sigwait(&wk->signals, &signal) != 0)
         continue;
     log_info("draining", "Asked to stop: calls in flight are ended, the rest goes back.",

@@ -61,7 +61,7 @@ local seller = P .. 'seller:' .. S
 if hold > 0 then
   redis.call('HSET', seller, 'nb', string.format('%d', now + hold))
   redis.call('HINCRBY', seller, 'down', 1)
-  if store[2] and redis.call('HGET', seller, 'why') ~= why then
+  if store[2] and why ~= '' and redis.call('HGET', seller, 'why') ~= why then
     redis.call('HSET', seller, 'why', why)
     log_add(store[2], 'error', S, '', 'shop_held', why)
   end

@@ -29,6 +29,7 @@ struct cfg {
     const char *amazon_api_url, *amazon_lwa_url, *amazon_sqs_url, *shopify_api_url; /* or NULL */
     const char *aws_region;
     struct str aws_key_id, aws_secret, aws_session_token;
+    int64_t fetchers, reconcile_s;
     int64_t workers, lease_s, max_attempts, linger_max_s, day_reserve;
     int64_t retention_days, log_days;
     const char *log_level, *log_format;

@@ -41,6 +41,8 @@
     X(MET_SHOP_CALLS, "shop_calls_total", COUNTER, "kind,status",                                  \
       "Calls to shops and Amazon's queue, by kind and HTTP status (0: no answer).")                \
     X(MET_SHOP_SECONDS, "shop_call_seconds", HISTOGRAM, "kind", "Time of one such call, by kind.") \
+    X(MET_FETCHES, "fetched_orders_total", COUNTER, "platform,why,result",                         \
+      "Orders read from shops, by platform, what asked for them, and result.")                     \
     X(MET_TOKENS, "token_requests_total", COUNTER, "result",                                       \
       "Access tokens asked for, by result.")                                                       \
     X(MET_DISCONNECTED, "disconnections_total", COUNTER, "reason",                                 \

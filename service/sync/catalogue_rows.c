@@ -505,6 +505,11 @@ const struct cat_row cat_rows[] = {
      .action = "Look at the order in the shop. If it is complete there, save it once so that it "
                "is sent again; else enter it by hand in Xero.",
      .fix_in = CAT_FIX_SHOP, .retry = CAT_RETRY_NO},
+    {.id = "not-in-shop",
+     .cause = "The shop was asked for the order, and knows none of this number.",
+     .action = "Look for the order in the shop. If it was deleted there, delete this row; an "
+               "invoice that is in Xero already stays as it is.",
+     .fix_in = CAT_FIX_SHOP, .retry = CAT_RETRY_NO},
     {.id = "poison",
      .cause = "The export was started three times and never came to an end.",
      .action = "Report it with the order's name; the order can be exported again by hand, or "

@@ -297,6 +297,9 @@ def program_env(redis_url, sim_url, **more):
         "LH_REDIS_URL": redis_url, "LH_HOOK_KEY": HOOK_KEY, "LH_MASTER_KEY": MASTER_KEY,
         "LH_ADMIN_TOKEN": f"ada:{ADMIN}", "LH_SUPPORT_TOKEN": f"sam:{SUPPORT}",
         "LH_LISTEN": "127.0.0.1:0", "LH_API_LISTEN": "127.0.0.1:0", "LH_OPS_LISTEN": "127.0.0.1:0",
+        "LH_AMAZON_API_URL": sim_url, "LH_AMAZON_LWA_URL": sim_url, "LH_SHOPIFY_API_URL": sim_url,
+        "LH_AMAZON_CLIENT_ID": "amzn1.application-oa2-client.demo",
+        "LH_AMAZON_CLIENT_SECRET": "amzn1.oa2-cs.v1.demo",
         "LH_XERO_API_URL": sim_url, "LH_XERO_IDENTITY_URL": sim_url, "LH_XERO_LOGIN_URL": sim_url,
         "LH_THREADS": "48", "LH_ACTIVE": "24", "LH_WORKERS": "3", "LH_DRAIN": "5", "LH_LOG_LEVEL": "debug"})
     env.update({k: str(v) for k, v in more.items()})

@@ -1,0 +1,218 @@
+#include <stdio.h>
+#include <time.h>
+
+#include "service/base/log.h"
+#include "service/export/fetcher_parts.h"
+
+/* Shops list what changed a moment ago with a delay; the next pass looks at this much again. */
+#define SETTLE_S 120
+#define OVERLAP_S 300
+/* The offset of a shop's own days from UTC, at most. */
+#define OFFSET_S 86400
+
+#define STATE_CAP (16u << 10)
+/* The item begins anew the next time. */
+#define ANEW STR("{}")
+
+/* A walk through what has changed in a shop, one page a lease. */
+struct pass {
+    char after[36], before[36];
+    char from[11], to[11]; /* of a backfill: days of the orders' creation; "" any */
+    struct str page;
+    int64_t done; /* orders handed to the queue */
+};
+
+static void print_time(int64_t seconds, char out[36])
+{
+    time_t at = (time_t)seconds;
+    struct tm tm = {0};
+
+    (void)strftime(out, 36, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&at, &tm));
+}
+
+/* Midnight of DAY less SLACK; 0 if it is none. */
+static int64_t day_time(const char *day, int64_t slack_s)
+{
+    char text[36];
+    int64_t at = 0;
+
+    (void)snprintf(text, sizeof(text), "%.10sT00:00:00Z", day);
+    return ord_time(str_of(text), &at, NULL) ? at - slack_s : 0;
+}
+
+static void copy_text(const struct js_value *state, const char *key, char *out, size_t size)
+{
+    (void)snprintf(out, size, "%.*s", STR_FMT(shc_text(state, key)));
+}
+
+/* Where the item stands; what its state does not say stays as it is. */
+static void read_state(struct reading *w, const struct fet_item *item, struct pass *p)
+{
+    struct js_doc doc = {0};
+
+    if (item->state.n == 0 || js_parse(item->state, STATE_CAP, &doc, NULL) != ERR_OK)
+        return;
+    copy_text(doc.root, "after", p->after, sizeof(p->after));
+    copy_text(doc.root, "before", p->before, sizeof(p->before));
+    copy_text(doc.root, "from", p->from, sizeof(p->from));
+    copy_text(doc.root, "to", p->to, sizeof(p->to));
+    p->page = arena_str(&w->arena, shc_text(doc.root, "page"));
+    if (!js_int64(js_get(doc.root, "done"), &p->done))
+        p->done = 0;
+    js_free(&doc);
+}
+
+static struct str write_state(struct reading *w, const struct pass *p, struct str next)
+{
+    struct buf text = BUF_CAP(STATE_CAP);
+    struct str out = STR("");
+    struct js_out j;
+
+    jw_init(&j, &text);
+    jw_begin_object(&j);
+    jw_kz(&j, "after", p->after);
+    jw_kz(&j, "before", p->before);
+    jw_kz(&j, "from", p->from);
+    jw_kz(&j, "to", p->to);
+    jw_kstr(&j, "page", next);
+    jw_kint(&j, "done", p->done);
+    jw_end_object(&j);
+    if (buf_check(&text) == ERR_OK)
+        out = arena_str(&w->arena, buf_str(&text));
+    buf_free(&text);
+    return out;
+}
+
+/* {"done":n,"total":n or null}, or what went wrong. */
+static struct str progress(struct reading *w, const struct pass *p, bool ended, const char *error)
+{
+    struct buf text = BUF_CAP(4096);
+    struct str out = STR("");
+    struct js_out j;
+
+    jw_init(&j, &text);
+    jw_begin_object(&j);
+    if (error)
+        jw_kz(&j, "error", error);
+    jw_kint(&j, "done", p->done);
+    jw_key(&j, "total");
+    if (ended)
+        jw_int(&j, p->done);
+    else
+        jw_null(&j);
+    jw_end_object(&j);
+    if (buf_check(&text) == ERR_OK)
+        out = arena_str(&w->arena, buf_str(&text));
+    buf_free(&text);
+    return out;
+}
+
+/* Only orders that were created in the days asked for. */
+static bool in_days(const struct reading *w, const struct pass *p, const struct read_order *o)
+{
+    const char *name = w->shop == &ftc_amazon ? "createdTime" : "created_at";
+    const struct js_value *order = js_get(o->root, "order");
+    struct str at = shc_text(order ? order : o->root, name);
+    char day[11];
+
+    if (!p->from[0] || !ord_day(at, day))
+        return true;
+    return strcmp(day, p->from) >= 0 && strcmp(day, p->to) <= 0;
+}
+
+/* Reads the pass' next page and hands over its orders. NEXT: what the page after it is asked for
+ * with. */
+static enum read_next read_one(struct reading *w, struct pass *p, const char *topic,
+                               struct str *next)
+{
+    const struct read_range range = {p->after, p->before, p->page};
+    struct read_page page = {0};
+    enum read_next n = w->shop->some(w, &range, &page);
+
+    for (size_t i = 0; n == READ_GO && i < page.count; i++) {
+        if (!in_days(w, p, &page.orders[i]))
+            continue;
+        n = ftc_take(w, &page.orders[i], topic, STR(""), true);
+        p->done += n == READ_GO;
+        if (n == READ_REFUSED) /* one that cannot be read does not stop the others */
+            n = READ_GO;
+    }
+    *next = arena_str(&w->arena, page.next);
+    ftc_page_free(&page);
+    return n;
+}
+
+/* ---- reconciliation ---- */
+
+/* Begins where the last pass ended, else at the store's first day. */
+static void begin(struct reading *w, struct pass *p)
+{
+    const char *start = w->store->options.rules.start_date;
+    struct errinfo info = {0};
+    struct str until = STR("");
+    int64_t now = time(NULL), at = 0;
+
+    err_ignore(fet_reconciled_to(w->r, w->store->key, &w->arena, &until, &info),
+               "a pass from the first day finds the same, and more that is known already");
+    if (ord_time(until, &at, NULL))
+        at -= OVERLAP_S;
+    else
+        at = day_time(start[0] ? start : w->store->added_day, OFFSET_S);
+    if (at <= 0 || at > now - SETTLE_S)
+        at = now - SETTLE_S - 1;
+    print_time(at, p->after);
+    print_time(now - SETTLE_S, p->before);
+}
+
+enum read_next ftc_reconcile(struct reading *w, const struct fet_item *item)
+{
+    struct pass p = {0};
+    struct str next = STR("");
+
+    read_state(w, item, &p);
+    if (!p.before[0])
+        begin(w, &p);
+    enum read_next n = read_one(w, &p, "reconciliation", &next);
+    if (n == READ_STOP)
+        return n;
+    if (n == READ_GO && next.n > 0) {
+        ftc_report(w, item, FET_AGAIN, 0, write_state(w, &p, next), STR(""));
+        return READ_GO;
+    }
+    if (n == READ_GO) {
+        w->reconciled_to = arena_str(&w->arena, str_of(p.before));
+        log_info("reconciled", "A shop was asked what has changed.", LOG_Z("store", w->store->key),
+                 LOG_Z("since", p.after), LOG_INT("orders", p.done));
+    } else {
+        ftc_note(w, "error", "not_reconciled", "The shop's changed orders could not be read: %s",
+                 w->why);
+    }
+    ftc_report(w, item, FET_AGAIN, w->f->reconcile_ms, ANEW, STR(""));
+    return READ_GO;
+}
+
+/* ---- backfill ---- */
+
+enum read_next ftc_backfill(struct reading *w, const struct fet_item *item)
+{
+    struct pass p = {0};
+    struct str next = STR("");
+
+    read_state(w, item, &p);
+    if (!p.before[0]) { /* what was created then has changed then, or since */
+        int64_t at = day_time(p.from, OFFSET_S);
+
+        print_time(at > 0 ? at : 0, p.after);
+        print_time(time(NULL) - SETTLE_S, p.before);
+    }
+    enum read_next n = read_one(w, &p, "backfill", &next);
+    if (n == READ_STOP && !w->denied)
+        return n;
+    if (n != READ_GO)
+        ftc_report(w, item, FET_FAILED, 0, STR(""), progress(w, &p, false, w->why));
+    else if (next.n > 0)
+        ftc_report(w, item, FET_AGAIN, 0, write_state(w, &p, next), progress(w, &p, false, NULL));
+    else
+        ftc_report(w, item, FET_DONE, 0, STR(""), progress(w, &p, true, NULL));
+    return n == READ_STOP ? n : READ_GO;
+}

@@ -1,0 +1,104 @@
+/*
+ * fetcher_parts: what the files of the fetcher share: one lease being worked, and how the shops'
+ * clients are asked and answer alike. Only fetcher*.c include it. One thread at a time.
+ */
+#pragma once
+
+#include "queue/intake.h"
+#include "service/export/fetcher.h"
+#include "service/export/shop_call.h"
+
+struct ftc {
+    struct aapi *amazon;
+    struct rds_pool *redis;
+    struct set_cache *stores;
+    const struct cry_keys *master;
+    int64_t lease_ms, reconcile_ms;
+    const _Atomic bool *stopping; /* may be NULL */
+};
+
+/* How the work on a lease goes on. */
+enum read_next {
+    READ_GO,
+    READ_NONE,    /* the shop knows no such order */
+    READ_REFUSED, /* it would be refused again: W->why says it */
+    READ_STOP     /* nothing more under this lease: what is not reported goes back, after `wait_ms`,
+                     or the hold */
+};
+
+struct shop;
+
+/* One lease at work. */
+struct reading {
+    struct ftc *f;
+    struct fet_lease *lease;
+    struct rds *r;
+    const struct shop *shop;
+    struct set_store *store;
+    struct buf token;     /* the store's, opened */
+    struct fet_said said; /* by the last call, not told to the queue yet */
+    struct fet_report *reports;
+    size_t report_count;
+    int64_t hold_ms, wait_ms;
+    bool denied; /* the hold needs somebody to mend it */
+    bool lost;   /* the lease is another's */
+    bool logged; /* the hold is for people to see */
+    char why[512];
+    struct str reconciled_to;
+    struct arena arena; /* as long as the lease */
+};
+
+/* One order as the shop gave it, in the form in which it is stored. */
+struct read_order {
+    const struct js_value *root;
+    struct str body; /* ROOT's bytes */
+};
+
+/* What one call gave. */
+struct read_page {
+    struct shc_answer answer;
+    struct read_order *orders;
+    size_t count;
+    struct js_doc *docs; /* private: of orders that were taken out of a page */
+    struct str next;     /* what to ask for the next page with; "" after the last */
+    struct arena arena;
+};
+void ftc_page_free(struct read_page *p);
+
+/* Orders that changed from AFTER to BEFORE (RFC 3339). */
+struct read_range {
+    const char *after, *before;
+    struct str page; /* "" the first */
+};
+
+/* What differs between the platforms. PAGE is always to be freed. */
+struct shop {
+    const char *platform;
+    enum read_next (*one)(struct reading *w, struct str id, struct read_page *page);
+    enum read_next (*some)(struct reading *w, const struct read_range *range,
+                           struct read_page *page);
+};
+extern const struct shop ftc_amazon;
+
+/* ---- fetcher.c ---- */
+
+/* A permit for a call of KIND. READ_STOP: there is none now. */
+enum read_next ftc_permit(struct reading *w, const char *kind, int64_t cost);
+/* What a call of KIND came to: notes what it said of limits, and holds the lane where it has to. */
+enum read_next ftc_judge(struct reading *w, const char *kind, const struct shc_answer *a);
+/* Reports ITEM. STATE and PROGRESS must live as long as the lease. */
+void ftc_report(struct reading *w, const struct fet_item *item, enum fet_outcome outcome,
+                int64_t delay_ms, struct str state, struct str progress);
+/* Hands ORDER to the queue. TOPIC says how it came; LATER: it may wait behind live
+ * ones. WANTED: its id in the shop, "" any. READ_REFUSED: it is another order or none. */
+enum read_next ftc_take(struct reading *w, const struct read_order *order, const char *topic,
+                        struct str wanted, bool later);
+/* Writes a line into the connection's log. */
+void ftc_note(struct reading *w, const char *level, const char *event, const char *fmt, ...)
+    PRINTF(4, 5);
+
+/* ---- fetcher_pages.c ---- */
+
+/* One page of a reconciliation or of a backfill. */
+enum read_next ftc_reconcile(struct reading *w, const struct fet_item *item);
+enum read_next ftc_backfill(struct reading *w, const struct fet_item *item);
