@@ -538,42 +538,6 @@ static enum err seal_secrets(const struct cry_keys *keys, const char *key,
     return e;
 }
 
-/* Hands SECRET, sealed for OBJECT, to a worker as a task of KIND: only workers may write grants.
- * MEMBERS: names and values for it, N of both. A SECRET of {NULL,0} is handed over as "". */
-static enum err send_secret(struct rds *r, const struct cry_keys *keys, const char *kind,
-                            struct str object, struct str secret, const struct str *members,
-                            size_t n, struct errinfo *info)
-{
-    struct buf context = BUF_CAP(512), sealed = BUF_CAP(SECRET_MAX * 2), input = BUF_CAP(16384);
-    struct js_out w;
-    char id[37];
-    enum err e = ERR_OK;
-
-    buf_printf(&context, "task/%s/%.*s", kind, STR_FMT(object));
-    if (secret.p)
-        e = cry_seal(keys, secret, buf_str(&context), &sealed);
-    if (e != ERR_OK) {
-        err_set(info, e, "The secret cannot be sealed.");
-        goto out;
-    }
-    jw_init(&w, &input);
-    jw_begin_object(&w);
-    for (size_t i = 0; i + 1 < n; i += 2) {
-        jw_key_str(&w, members[i]);
-        jw_str(&w, members[i + 1]);
-    }
-    jw_kstr(&w, "secret", buf_str(&sealed));
-    jw_end_object(&w);
-    e = buf_check(&input);
-    if (e == ERR_OK)
-        e = tsk_add(r, kind, buf_str(&input), id, info);
-out:
-    buf_free(&input);
-    buf_free(&sealed);
-    buf_free(&context);
-    return e;
-}
-
 static enum err saved(const struct rds_reply *reply, const struct set_store_write *w,
                       int64_t *version, struct errinfo *info)
 {
@@ -636,8 +600,8 @@ enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct
         e = saved(reply, w, version, info);
     for (int i = 0; i < SET_SECRET_COUNT && e == ERR_OK; i++)
         if (set_secret_is_workers(i) && (w->secret[i].p || w->clear[i]))
-            e = send_secret(r, keys, "shop", str_of(key), w->secret[i],
-                            (struct str[]){STR("store"), str_of(key)}, 2, info);
+            e = tsk_add_secret(r, keys, "shop", str_of(key), w->secret[i],
+                               (struct str[]){STR("store"), str_of(key)}, 2, info);
     rds_free(stored);
     rds_free(reply);
     arena_free(&arena);
@@ -855,7 +819,7 @@ static enum err send_client(struct rds *r, const struct cry_keys *keys, const ch
     const struct str members[] = {STR("connection"), str_of(connection), STR("grant"), grant,
                                   STR("client_id"),  client_id};
 
-    return send_secret(r, keys, "client", grant, secret, members, 6, info);
+    return tsk_add_secret(r, keys, "client", grant, secret, members, 6, info);
 }
 
 static enum err conn_refusal(const struct rds_reply *reply, struct errinfo *info)

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A secret of 4 KiB, sealed. */
+#define SEALED_MAX ((size_t)8192)
+
 enum err tsk_add(struct rds *r, const char *kind, struct str input, char id[37],
                  struct errinfo *info)
 {
@@ -15,6 +18,40 @@ enum err tsk_add(struct rds *r, const char *kind, struct str input, char id[37],
     cry_uuid(id);
     e = rds_script(r, "task_add", (struct str[]){str_of(id), str_of(kind), input}, 3, &reply, info);
     rds_free(reply);
+    return e;
+}
+
+enum err tsk_add_secret(struct rds *r, const struct cry_keys *keys, const char *kind,
+                        struct str object, struct str secret, const struct str *members, size_t n,
+                        struct errinfo *info)
+{
+    struct buf context = BUF_CAP(512), sealed = BUF_CAP(SEALED_MAX), input = BUF_CAP(16384);
+    struct js_out w;
+    char id[37];
+    enum err e = ERR_OK;
+
+    buf_printf(&context, "task/%s/%.*s", kind, STR_FMT(object));
+    if (secret.p)
+        e = cry_seal(keys, secret, buf_str(&context), &sealed);
+    if (e != ERR_OK) {
+        err_set(info, e, "The secret cannot be sealed.");
+        goto out;
+    }
+    jw_init(&w, &input);
+    jw_begin_object(&w);
+    for (size_t i = 0; i + 1 < n; i += 2) {
+        jw_key_str(&w, members[i]);
+        jw_str(&w, members[i + 1]);
+    }
+    jw_kstr(&w, "secret", buf_str(&sealed));
+    jw_end_object(&w);
+    e = buf_check(&input);
+    if (e == ERR_OK)
+        e = tsk_add(r, kind, buf_str(&input), id, info);
+out:
+    buf_free(&input);
+    buf_free(&sealed);
+    buf_free(&context);
     return e;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "queue/rds.h"
+#include "service/base/crypto.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +23,12 @@ struct tsk_task {
 /* Adds one; ID gets its id. */
 enum err tsk_add(struct rds *r, const char *kind, struct str input, char id[37],
                  struct errinfo *info) MUST_CHECK;
+/* Adds one of KIND that hands SECRET to a worker, sealed under the hook key for OBJECT, since only
+ * workers may write grants. MEMBERS: names and values of its input, N of both. A SECRET of {NULL,0}
+ * is handed over as "". */
+enum err tsk_add_secret(struct rds *r, const struct cry_keys *keys, const char *kind,
+                        struct str object, struct str secret, const struct str *members, size_t n,
+                        struct errinfo *info) MUST_CHECK;
 /* The next task for LEASE_MS. ERR_NOT_FOUND: none. Free with tsk_free. A task whose worker died
  * five times is failed instead of handed out. */
 enum err tsk_lease(struct rds *r, int64_t lease_ms, struct tsk_task *out,
