@@ -6,26 +6,9 @@
 
 struct str shp_read_words(struct reader *r, const struct js_value *v)
 {
-    struct str raw = {NULL, 0};
-    char *clean;
+    struct str raw;
 
-    if (!js_text(v, &raw) || raw.n == 0)
-        return STR("");
-    raw = str_cut(raw, LIM_NAME);
-    clean = arena_alloc(r->arena, raw.n + 1);
-    for (size_t i = 0; i < raw.n; i++) {
-        unsigned char c = (unsigned char)raw.p[i];
-        unsigned char next = i + 1 < raw.n ? (unsigned char)raw.p[i + 1] : 0xff;
-
-        clean[i] = raw.p[i];
-        if (c < 0x20 || c == 0x7f) {
-            clean[i] = ' ';
-        } else if (c == 0xc2 && next < 0xa0) { /* U+0080 to U+009F */
-            clean[i] = ' ';
-            clean[++i] = ' ';
-        }
-    }
-    return str_trim((struct str){clean, raw.n});
+    return js_text(v, &raw) ? ord_words(raw, r->arena) : STR("");
 }
 
 struct str shp_read_name(struct reader *r, const struct js_value *v, const char *key)
