@@ -143,7 +143,9 @@ test: ## set up, build, run every test (MODE=asan: the same under ASan+UBSan)
 	@tests/setup.sh test
 	@$(SUB) EXTRA=-Werror all build-unit
 	@$(SUB) EXTRA=-Werror unit
+	@$(SUB) EXTRA=-Werror properties
 	@$(SUB) EXTRA=-Werror integration
+	@$(SUB) EXTRA=-Werror permutations ORDERS=10 TIMES=5
 .PHONY: build-unit
 build-unit: $(UNIT)
 unit: $(UNIT) ## the C tests only, one binary a module

@@ -57,7 +57,8 @@ class Writer:
 
     def line(self, line):
         row = {"id": line.id, "title": line.title, "variant_title": None, "name": line.title, "sku": line.sku or None,
-               "vendor": line.vendor, "product_id": line.id - 7, "variant_id": line.id - 6, "price": self.text(line.price),
+               "vendor": line.vendor, "product_id": line.id - 7, "variant_id": line.id - 6,
+               "price": self.text(line.price),
                "price_set": self.set(line.price), "quantity": line.quantity, "current_quantity": line.left,
                "fulfillable_quantity": max(0, line.unshipped), "fulfillment_status": shipped_word(line),
                "gift_card": line.kind == "gift_card", "taxable": bool(line.taxes), "requires_shipping": line.ships,
@@ -178,7 +179,8 @@ def order_body(order):
             "processed_at": time_of(order, order.created), "updated_at": time_of(order, order.updated),
             "cancelled_at": time_of(order, order.cancelled_at),
             "cancel_reason": None if order.cancelled_at is None else "customer", "test": False, "source_name": "web",
-            "tags": order.tags, "note": None, "currency": order.shop_currency, "presentment_currency": order.buyers_currency,
+            "tags": order.tags, "note": None, "currency": order.shop_currency,
+            "presentment_currency": order.buyers_currency,
             "taxes_included": order.taxes_included, "tax_exempt": False, "merchant_of_record_app_id": None,
             "financial_status": order.financial_status, "fulfillment_status": order.fulfilment_status,
             "payment_gateway_names": order.gateways, "discount_applications": order.applications,

@@ -204,8 +204,9 @@ def tell(life, export):
     for name, document_id in export.ids.items():
         org = export.xero.org
         document = org.invoices.get(document_id) or org.credit_notes[document_id]
-        lines.append(f"    {name}: {document['Status']} total {document['Total']} tax {document['TotalTax']}: " + "; ".join(
-            f"{x['AccountCode']} {x['TaxType']} {x['LineAmount']}+{x['TaxAmount']}" for x in document["lines"]))
+        rows = "; ".join(f"{x['AccountCode']} {x['TaxType']} {x['LineAmount']}+{x['TaxAmount']}"
+                         for x in document["lines"])
+        lines.append(f"    {name}: {document['Status']}, total {document['Total']}: {rows}")
     lines.append(f"  run it alone: make properties SEED={life.seed} N=1")
     return "\n".join(lines)
 
