@@ -132,31 +132,37 @@ def plain(s, kind, record):
                         if k not in UNLIKE and k not in ("LineItems", "Payments", "Allocations") and v is not None}}
 
 
-def document(s, record, number):
+def document(s, record):
     """A document with its lines, payments and allocations, each under a name."""
     out = plain(s, "document", record)
     for one in record["LineItems"]:
-        out[f"line {one['Description']}"] = plain(s, "line", one)
+        named(out, f"line {one['Description']}", plain(s, "line", one))
     for one in record["Payments"]:
-        out[f"payment {one['Reference'].split(' ')[1]}"] = plain(s, "payment", one)
+        named(out, f"payment {one['Reference'].split(' ')[1]}", plain(s, "payment", one))
     for i, one in enumerate(record["Allocations"]):
-        out[f"allocation {i + 1}"] = plain(s, "allocation", one)
+        named(out, f"allocation {i + 1}", plain(s, "allocation", one))
     return out
 
 
-def books(s, reasons):
-    """{order: {document: ...}}, of an order without documents why; the contacts."""
+def named(out, name, value):
+    assert name not in out, f"{name} twice"
+    out[name] = value
+
+
+def books(s, reasons, but=()):
+    """{order: {document: ...}}, of an order without documents why; the contacts, but for those of
+    the names in BUT and their documents."""
     held = s.books()
     out = {**reasons, "contact": {}}
-    for record in held["contacts"]:
+    for record in [c for c in held["contacts"] if c["Name"] not in but]:
         name = record["Name"].replace(s.domain.split(".")[0], "SHOP")
         out["contact"][name] = plain(s, "contact", record)
     for name, number in (("invoices", "InvoiceNumber"), ("credit_notes", "CreditNoteNumber")):
-        for record in held[name]:
+        for record in [d for d in held[name] if d["ContactName"] not in but]:
             of, kind = NUMBER.fullmatch(record[number].replace(s.domain.split(".")[0], "SHOP")).groups()
             if not isinstance(out[of], dict):
                 out[of] = {}
-            out[of][kind or "invoice"] = document(s, record, number)
+            named(out[of], kind or "invoice", document(s, record))
     for row in s.failed():
         told = f"{row['failed_export']}: {', '.join(row['catalogue'])}"
         of = row["exported_item"].split(" ")[0].removeprefix("#")
