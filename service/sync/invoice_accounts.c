@@ -65,23 +65,25 @@ static struct str joined_titles(const struct ord_line *line, struct arena *arena
 }
 
 /* Whether its taxes come to anything in Xero's decimals, and the sum of the rates of those that
- * took part. Amounts that cannot be added are found with the sums. */
+ * took part; 0 if one of them is not stated. Amounts that cannot be added are found with the sums.
+ */
 static bool is_taxed(const struct ord_line *line, struct rate *r)
 {
     struct money sum = {0};
+    bool stated = true, taxed = false;
 
     *r = (struct rate){0};
-    for (size_t i = 0; i < line->tax_count; i++) {
+    for (size_t i = 0; i < line->tax_count && !taxed; i++) {
         if (!counts(&line->taxes[i]))
             continue;
         r->units += line->taxes[i].rate.units;
-        if (mon_add(sum, line->taxes[i].amount, &sum) != ERR_OK)
-            return true;
+        stated = stated && line->taxes[i].rate.units != 0;
+        taxed = mon_add(sum, line->taxes[i].amount, &sum) != ERR_OK;
     }
-    if (mon_round(sum, INV_DECIMALS, &sum) == ERR_OK && sum.units != 0)
-        return true;
-    r->units = 0;
-    return false;
+    taxed = taxed || mon_round(sum, INV_DECIMALS, &sum) != ERR_OK || sum.units != 0;
+    if (!taxed || !stated)
+        r->units = 0;
+    return taxed;
 }
 
 struct str inv_code_exempt(struct inv_work *w, enum inv_doc doc, const char *what)
@@ -94,14 +96,18 @@ struct str inv_code_exempt(struct inv_work *w, enum inv_doc doc, const char *wha
     return w->s->tax_exempt;
 }
 
-/* By title, rate, country, default: the first that is mapped. */
+/* By title, rate, country, default: the first that is mapped. A rate that is not stated is not one
+ * of 0. */
 static struct str code_tax(struct inv_work *w, enum inv_doc doc, struct str titles, struct rate r)
 {
     const struct inv_settings *s = w->s;
     struct mon_text rate = mon_rate_text(r);
     struct str type = inv_find(&s->tax_by_title, titles, false);
+    const char *by_rate = "; its rate is not stated";
 
-    if (type.n == 0)
+    if (r.units != 0)
+        by_rate = arena_printf(w->arena, " or the rate %s (mappings.taxes.by_rate)", rate.z);
+    if (type.n == 0 && r.units != 0)
         type = inv_find(&s->tax_by_rate, str_of(rate.z), false);
     if (type.n == 0)
         type = inv_find(&s->tax_by_country, w->o->country, true);
@@ -110,8 +116,8 @@ static struct str code_tax(struct inv_work *w, enum inv_doc doc, struct str titl
     if (type.n == 0)
         inv_fail(w, doc, "tax-unmapped",
                  "[TaxCode %.*s] is not mapped to an accounting tax: map the title \"%.*s\" "
-                 "(mappings.taxes.by_title) or the rate %s (mappings.taxes.by_rate).",
-                 STR_FMT(titles), STR_FMT(titles), rate.z);
+                 "(mappings.taxes.by_title)%s.",
+                 STR_FMT(titles), STR_FMT(titles), by_rate);
     return type;
 }
 

@@ -72,6 +72,13 @@ enum err inv_finish_line(struct inv_work *w, enum inv_doc doc, struct inv_line *
     return ERR_OK;
 }
 
+/* It is taxed at a rate that the shop does not state: what Xero's tax type would charge is not
+ * known, so its tax has to be sent even where it is 0. */
+static bool is_rate_unknown(const struct lines *l, const struct inv_coding *c)
+{
+    return c->titles.n > 0 && c->rate.units == 0 && !l->w->s->tax_amounts_never;
+}
+
 /* Takes OFF from the line's amount: from its unit price where that has the decimals for it, else
  * beside its discount. */
 static enum err take_off(struct inv_line *line, struct money off)
@@ -90,6 +97,7 @@ static enum err put_line(struct lines *l, const struct inv_draft *d, struct inv_
 {
     RETURN_IF(take_off(&line, d->off));
     RETURN_IF(inv_finish_line(l->w, INV_DOC_INVOICE, &line, d->coding.rate, wanted));
+    line.send_tax = line.send_tax || is_rate_unknown(l, &d->coding);
     l->out[l->out_count++] = line;
     return ERR_OK;
 }
@@ -121,8 +129,9 @@ static void put_amount(struct lines *l, const char *key, const char *description
 
 /* ---- discounts as lines of their own ---- */
 
-/* The discounts under one tax: one negative line, whose tax is always Xero's own. What the shop
- * calls the tax makes it, and its key, so that a mapping that changes does not. */
+/* The discounts under one tax: one negative line, whose tax is always Xero's own; none where the
+ * rate is not known. What the shop calls the tax makes it, and its key, so that a mapping that
+ * changes does not. */
 struct group {
     struct inv_line line;
     const struct inv_coding *coding;
@@ -149,6 +158,7 @@ static struct group *group_of(const struct lines *l, const struct inv_draft *d,
                  .discount = zero(l),
                  .account = l->w->s->account_discounts,
                  .tax_type = c->tax_type,
+                 .send_tax = is_rate_unknown(l, c),
                  .amount = zero(l),
                  .tax = zero(l)},
         .coding = c,

@@ -46,7 +46,7 @@ void inv_set_date(struct inv_work *w, const char day[11], struct inv_document *d
 /* ---- invoice_accounts.c ---- */
 
 /* How something is booked. RATE is the sum of the shop's own rates: what Xero's tax type is taken
- * to charge; 0 where it is exempt. */
+ * to charge; 0 where it is exempt, and where the shop states a tax without its rate. */
 struct inv_coding {
     struct str account, tax_type;
     struct str titles; /* of the taxes, sorted and joined by " + "; "" where it is exempt */

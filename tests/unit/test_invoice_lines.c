@@ -494,6 +494,49 @@ static void tax_of_a_marketplace_in_the_price_is_taken_off_it(void **state)
            "total 26.00 tax 4.00\n");
 }
 
+/* What Xero's tax type would charge is anybody's guess: the tax is sent, and by_rate is not asked. */
+static void a_tax_without_its_rate_is_sent_and_mapped_by_its_title(void **state)
+{
+    struct scene *c = *state;
+    struct inv_pair title = {STR("VAT"), STR("T20")};
+
+    for (int i = 0; i < 3; i++)
+        c->taxes[i][0].rate.units = 0;
+    c->rates[2] = (struct inv_pair){STR("0"), STR("ZERO")};
+    c->s.tax_by_rate.count = 3;
+    expect_problem(c, INV_SOLD, "tax-unmapped",
+                   "[TaxCode VAT] is not mapped to an accounting tax: map the title \"VAT\" "
+                   "(mappings.taxes.by_title); its rate is not stated.");
+    c->s.tax_default = STR("T10");
+    make(c, INV_SOLD);
+    assert_true(str_eq(c->out.rows[0].tax_type, STR("T10")));
+    c->s.tax_by_title = (struct inv_map){&title, 1};
+    expect(c, INV_SOLD,
+           "11: 2 x 10.50 - 1.00 = 20.00 on 200 T20 4.00 sent\n"
+           "12: 3 x 10.00 = 30.00 on 200 T20 6.00 sent\n"
+           "13: 1 x 5.00 = 5.00 on 200 T20 1.00 sent\n"
+           "total 66.00 tax 11.00\n");
+    c->s.discount_lines = true;
+    c->s.account_discounts = STR("202");
+    expect(c, INV_SOLD,
+           "11: 2 x 10.50 = 21.00 on 200 T20 4.00 sent\n"
+           "12: 3 x 10.00 = 30.00 on 200 T20 6.00 sent\n"
+           "13: 1 x 5.00 = 5.00 on 200 T20 1.00 sent\n"
+           "discount:0 VAT: 1 x -1.00 = -1.00 on 202 T20 0.00 sent\n"
+           "total 66.00 tax 11.00\n");
+    c->s.discount_lines = false;
+    c->s.tax_by_title.count = 0;
+    c->taxes[0][1] = (struct ord_tax){STR("City"), rate_of("0.2"), amount("1.00"), false};
+    c->lines[0].tax_count = 2; /* of one the rate, of the other not: together neither */
+    say(c, "67.00", "12.00");
+    make(c, INV_SOLD);
+    assert_true(str_eq(c->out.rows[0].tax_type, STR("T10")));
+    c->s.tax_amounts_never = true;
+    make(c, INV_SOLD); /* then nothing can be right */
+    assert_int_equal(c->w.problem_count, 2);
+    assert_string_equal(c->w.problems[0].catalogue, "tax-does-not-reconcile");
+}
+
 static void cash_rounding_is_a_line_beside_the_total(void **state)
 {
     struct scene *c = *state;
@@ -620,6 +663,7 @@ int main(void)
         SCENE_TEST(sold_gift_cards_are_owed_and_may_be_taxed),
         SCENE_TEST(tax_of_a_marketplace_is_left_out_or_cleared),
         SCENE_TEST(tax_of_a_marketplace_in_the_price_is_taken_off_it),
+        SCENE_TEST(a_tax_without_its_rate_is_sent_and_mapped_by_its_title),
         SCENE_TEST(cash_rounding_is_a_line_beside_the_total),
         SCENE_TEST(item_codes_are_the_skus_that_xero_can_have),
         SCENE_TEST(discount_lines_keep_their_keys_whatever_is_mapped),
