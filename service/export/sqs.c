@@ -183,14 +183,15 @@ static enum err call(struct sqs *q, const char *target, const char *kind, const 
                      int wait_s, struct shc_answer *out, struct errinfo *info)
 {
     struct buf url = BUF_CAP(URL_MAX + 2);
-    struct http_header headers[4] = {
+    const struct http_header headers[] = {
         {"Accept", STR("application/json")},
         {"Content-Type", STR("application/x-amz-json-1.0")},
         {"X-Amz-Target", str_of(target)},
+        {"X-Amz-Security-Token", str_of(q->session_token)}, /* of temporary keys alone */
     };
     struct http_request req = {.method = "POST",
                                .headers = headers,
-                               .header_count = 3,
+                               .header_count = *q->session_token ? 4 : 3,
                                .body = buf_str(body),
                                .basic_user = str_of(q->key_id),
                                .basic_password = str_of(q->secret),
@@ -203,9 +204,6 @@ static enum err call(struct sqs *q, const char *target, const char *kind, const 
     *out = (struct shc_answer){.wait_ms = -1, .rate_micro = -1};
     if (e != ERR_OK)
         return err_set(info, e, "The request to Amazon's queue is too long.");
-    if (*q->session_token)
-        headers[req.header_count++] =
-            (struct http_header){"X-Amz-Security-Token", str_of(q->session_token)};
     buf_printf(&url, "%s/", q->endpoint);
     req.url = buf_z(&url);
     e = shc_call(q->http, &req, kind, "Amazon's queue", out, info);
