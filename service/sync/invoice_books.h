@@ -88,40 +88,81 @@ static inline struct money inv_zero(const struct inv_books *b)
     return mon_zero(b->w->o->currency);
 }
 
-/* ---- invoice_docs.c ---- */
+/* ---- invoice_known.c ---- */
 
 /* Reads what is known into B and makes the lines that the sale should have. */
 enum err inv_open_books(struct inv_books *b, const char *order_link) MUST_CHECK;
-/* Decides about the sale: made, kept, changed or voided. */
-enum err inv_make_sale(struct inv_books *b) MUST_CHECK;
 /* Whether the entry is there: known or new, and not to be voided. */
 bool inv_is_live(const struct inv_entry *e);
+/* Beside the sale there are documents of edits. */
+bool inv_has_later(const struct inv_books *b);
+/* Xero does not take a change of a known entry: something was paid on it or out of it, or counts
+ * against it; or its date is in a locked period. */
+bool inv_is_locked(const struct inv_books *b, const struct inv_entry *e);
+/* The document NAME was voided in Xero by a person, and nobody asked to make it again: records the
+ * problem. */
+bool inv_is_withheld(struct inv_books *b, enum inv_doc kind, struct str name);
+/* Somebody changed what would have to be changed or followed: records the problem. */
+bool inv_is_changed(struct inv_books *b);
+
+/* ---- invoice_docs.c ---- */
+
+/* Decides about the sale: made, kept, changed or voided. */
+enum err inv_make_sale(struct inv_books *b) MUST_CHECK;
 /* A new entry of B with everything but its lines: "<number>-<name>", dated with DAY but not before
  * the sale. NAME lives in the arena. */
 struct inv_entry *inv_add_entry(struct inv_books *b, struct str name, bool credit, const char *day);
 /* Gives a new entry its LINES, sums and what is left of it. */
 enum err inv_set_lines(struct inv_books *b, struct inv_entry *e, const struct inv_line *lines,
                        size_t count) MUST_CHECK;
-/* The document NAME was voided in Xero by a person, and nobody asked to make it again: records the
- * problem. */
-bool inv_is_withheld(struct inv_books *b, enum inv_doc kind, struct str name);
-/* Somebody changed what would have to be changed or followed: records the problem. */
-bool inv_is_changed(struct inv_books *b);
 /* DAY, or the day of DOC, or the first open one: whichever is the latest. */
 void inv_late_day(const struct inv_books *b, const char *day, const char *doc_day, char out[11]);
 
 /* ---- invoice_diff.c ---- */
 
+/* What one key lacks, and what raises both sides. */
+struct inv_diff {
+    const struct inv_line *like; /* with its account and tax type; as written, if it was */
+    struct money amount, tax;
+    struct money more, more_tax;
+    int side; /* 1: up, -1: down, 0: nothing lacks */
+};
+
+struct inv_diffs {
+    struct inv_books *b;
+    struct inv_diff *rows;
+    size_t count, room;
+    size_t at; /* where the last key was found: lines come in the same order everywhere */
+};
+
 /* Adds the A and C that make the documents say what they should. */
 enum err inv_make_differences(struct inv_books *b) MUST_CHECK;
+/* Neither a discount nor a rounding. */
+bool inv_is_goods(struct str key);
+
+/* ---- invoice_later.c ---- */
+
+/* Writes the rows of D into an A and a C: both or none, if a problem says why. */
+enum err inv_make_later(struct inv_diffs *d) MUST_CHECK;
 /* Fills quantity and unit of a line of AMOUNT for N things: N x unit where that is exact, else one
  * of the whole. Returns whether N x unit it is. */
 bool inv_set_quantity(struct inv_line *line, int64_t n, struct money amount);
 
+/* ---- invoice_money.c ---- */
+
+/* Reads the refund records, counts what was received, and refuses records that the money does not
+ * bear out. */
+enum err inv_read_money(struct inv_books *b) MUST_CHECK;
+/* How far sums of LINES lines may be apart. Where the shop counts in a third decimal, which Xero
+ * does not have, each line and its tax may be half a cent off as well. */
+struct money inv_tolerance(const struct inv_books *b, size_t lines);
+/* How many lines a record makes. */
+size_t inv_back_size(const struct ord_refund *r);
+/* Records that the refund does not add up, with every term; it gets no documents. */
+enum err inv_refuse_back(struct inv_books *b, struct inv_back *back) MUST_CHECK;
+
 /* ---- invoice_refunds.c ---- */
 
-/* What was received and given back, by the order. */
-enum err inv_read_money(struct inv_books *b) MUST_CHECK;
 /* The credit notes of refund records. */
 enum err inv_make_refunds(struct inv_books *b) MUST_CHECK;
 

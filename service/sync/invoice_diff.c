@@ -12,45 +12,31 @@
 
 #include "service/sync/invoice_books.h"
 
-/* What one key lacks, and what raises both sides. */
-struct diff {
-    const struct inv_line *like; /* with its account and tax type; as written, if it was */
-    struct money amount, tax;
-    struct money more, more_tax;
-    int side; /* 1: up, -1: down, 0: nothing lacks */
-};
-
-struct diffs {
-    struct inv_books *b;
-    struct diff *rows;
-    size_t count, room;
-    size_t at; /* where the last key was found: lines come in the same order everywhere */
-};
-
 /* ---- keys ---- */
 
-static struct diff *diff_of(struct diffs *d, const struct inv_line *line)
+static struct inv_diff *diff_of(struct inv_diffs *d, const struct inv_line *line)
 {
     for (size_t i = 0; i < d->count; i++) {
-        struct diff *row = &d->rows[(d->at + i) % d->count];
+        struct inv_diff *row = &d->rows[(d->at + i) % d->count];
 
         if (str_eq(row->like->key, line->key)) {
             d->at = (d->at + i + 1) % d->count;
             return row;
         }
     }
-    d->rows[d->count] = (struct diff){.like = line,
-                                      .amount = inv_zero(d->b),
-                                      .tax = inv_zero(d->b),
-                                      .more = inv_zero(d->b),
-                                      .more_tax = inv_zero(d->b)};
+    d->rows[d->count] = (struct inv_diff){.like = line,
+                                          .amount = inv_zero(d->b),
+                                          .tax = inv_zero(d->b),
+                                          .more = inv_zero(d->b),
+                                          .more_tax = inv_zero(d->b)};
     return &d->rows[d->count++];
 }
 
-static enum err count_lines(struct diffs *d, const struct inv_line *lines, size_t count, bool less)
+static enum err count_lines(struct inv_diffs *d, const struct inv_line *lines, size_t count,
+                            bool less)
 {
     for (size_t i = 0; i < count; i++) {
-        struct diff *row = diff_of(d, &lines[i]);
+        struct inv_diff *row = diff_of(d, &lines[i]);
         struct money amount = lines[i].amount, tax = lines[i].tax;
 
         RETURN_IF(inv_plus(&row->amount, less ? mon_neg(amount) : amount));
@@ -59,10 +45,10 @@ static enum err count_lines(struct diffs *d, const struct inv_line *lines, size_
     return ERR_OK;
 }
 
-static enum err count_more(struct diffs *d, const struct inv_lines *lines, bool less)
+static enum err count_more(struct inv_diffs *d, const struct inv_lines *lines, bool less)
 {
     for (size_t i = 0; i < lines->count; i++) {
-        struct diff *row = diff_of(d, &lines->rows[i]);
+        struct inv_diff *row = diff_of(d, &lines->rows[i]);
         struct money amount = lines->rows[i].amount, tax = lines->rows[i].tax;
 
         RETURN_IF(inv_plus(&row->more, less ? mon_neg(amount) : amount));
@@ -73,7 +59,7 @@ static enum err count_more(struct diffs *d, const struct inv_lines *lines, bool 
 
 /* Every line that takes part, first as it is in Xero: the account and tax type written there hold.
  * Refunds take part only where nothing at all is to be left. */
-static enum err count_documents(struct diffs *d)
+static enum err count_documents(struct inv_diffs *d)
 {
     struct inv_books *b = d->b;
 
@@ -90,7 +76,7 @@ static enum err count_documents(struct diffs *d)
     return b->dropped ? ERR_OK : count_lines(d, b->left.rows, b->left.count, false);
 }
 
-static bool is_goods(struct str key)
+bool inv_is_goods(struct str key)
 {
     return !str_starts(key, STR("discount:")) && !str_eq(key, STR("rounding")) &&
            !str_eq(key, STR("cash-rounding"));
@@ -98,12 +84,12 @@ static bool is_goods(struct str key)
 
 /* A row with an amount that can carry a tax of LIKE's tax type as well, on its account if there is
  * one; NULL: none. */
-static struct diff *carrier_of(struct diffs *d, const struct diff *bare)
+static struct inv_diff *carrier_of(struct inv_diffs *d, const struct inv_diff *bare)
 {
-    struct diff *found = NULL;
+    struct inv_diff *found = NULL;
 
     for (size_t i = 0; i < d->count; i++) {
-        struct diff *row = &d->rows[i];
+        struct inv_diff *row = &d->rows[i];
         int64_t tax = row->tax.units + bare->tax.units;
 
         if (row->amount.units == 0 || !str_eq(row->like->tax_type, bare->like->tax_type) ||
@@ -119,13 +105,13 @@ static struct diff *carrier_of(struct diffs *d, const struct diff *bare)
 
 /* Xero takes no tax without an amount: it goes to a line of the same tax type, and may lie there.
  * What none can carry is a problem, unless it is nothing in sum. A store that never sends TaxAmount
- * has such cents always. */
-static enum err move_bare_taxes(struct diffs *d)
+ * has such cents always, and the share of what has shipped until all has. */
+static enum err move_bare_taxes(struct inv_diffs *d)
 {
     struct inv_books *b = d->b;
 
     for (size_t i = 0; i < d->count; i++) {
-        struct diff *row = &d->rows[i], *carrier = NULL;
+        struct inv_diff *row = &d->rows[i], *carrier = NULL;
         struct money sum = inv_zero(b);
 
         if (row->amount.units != 0 || row->tax.units == 0)
@@ -143,7 +129,7 @@ static enum err move_bare_taxes(struct diffs *d)
             RETURN_IF(inv_plus(&sum, d->rows[k].tax));
             d->rows[k].tax = inv_zero(b);
         }
-        if (sum.units != 0 && !b->w->s->tax_amounts_never)
+        if (sum.units != 0 && !b->w->s->tax_amounts_never && !b->partial)
             inv_fail(b->w, INV_DOC_CREDIT_NOTE, "tax-does-not-reconcile",
                      "After %.*s was locked, the tax of %.*s alone changed by %s %s, and Xero "
                      "takes no tax without an amount.",
@@ -153,28 +139,28 @@ static enum err move_bare_taxes(struct diffs *d)
     return ERR_OK;
 }
 
-static void take_sides(struct diffs *d)
+static void take_sides(struct inv_diffs *d)
 {
     bool up = false, down = false;
 
     for (size_t i = 0; i < d->count; i++) {
-        struct diff *row = &d->rows[i];
+        struct inv_diff *row = &d->rows[i];
 
         row->side = (row->amount.units > 0) - (row->amount.units < 0);
-        up = up || (row->side > 0 && is_goods(row->like->key));
-        down = down || (row->side < 0 && is_goods(row->like->key));
+        up = up || (row->side > 0 && inv_is_goods(row->like->key));
+        down = down || (row->side < 0 && inv_is_goods(row->like->key));
     }
     for (size_t i = 0; i < d->count && (up || down); i++)
-        if (d->rows[i].side != 0 && !is_goods(d->rows[i].like->key))
+        if (d->rows[i].side != 0 && !inv_is_goods(d->rows[i].like->key))
             d->rows[i].side = down ? -1 : 1;
 }
 
 /* What the rows of a side come to, as a document's total; SIDE 0: all rows, as an invoice's. */
-static enum err sum_side(const struct diffs *d, int side, struct money *out)
+static enum err sum_side(const struct inv_diffs *d, int side, struct money *out)
 {
     *out = inv_zero(d->b);
     for (size_t i = 0; i < d->count; i++) {
-        const struct diff *row = &d->rows[i];
+        const struct inv_diff *row = &d->rows[i];
 
         if (side != 0 && row->side != side)
             continue;
@@ -187,15 +173,16 @@ static enum err sum_side(const struct diffs *d, int side, struct money *out)
     return ERR_OK;
 }
 
-/* No document's total may be negative. If one would be, all differences go into one. */
-static enum err join_sides(struct diffs *d, struct money *up, struct money *down)
+/* No document's total may be negative. If one would be, all differences go into one; so they do
+ * where nothing is to be left. */
+static enum err join_sides(struct inv_diffs *d, struct money *up, struct money *down)
 {
     struct money all;
     int side;
 
     RETURN_IF(sum_side(d, 1, up));
     RETURN_IF(sum_side(d, -1, down));
-    if (up->units >= 0 && down->units >= 0)
+    if (up->units >= 0 && down->units >= 0 && !d->b->dropped)
         return ERR_OK;
     RETURN_IF(sum_side(d, 0, &all));
     side = all.units > 0 ? 1 : -1;
@@ -241,7 +228,7 @@ static enum err money_back(const struct inv_books *b, struct money *out)
 }
 
 /* Raises both sides where the money needs more room than UP and DOWN leave it. */
-static enum err make_room(struct diffs *d, struct money up, struct money down)
+static enum err make_room(struct inv_diffs *d, struct money up, struct money down)
 {
     struct inv_books *b = d->b;
     struct money in, out, back, lack, quantum = inv_zero(b);
@@ -271,182 +258,11 @@ static enum err make_room(struct diffs *d, struct money up, struct money down)
     return ERR_OK;
 }
 
-/* ---- the documents ---- */
-
-bool inv_set_quantity(struct inv_line *line, int64_t n, struct money amount)
-{
-    bool exact = n > 0 && amount.units % n == 0;
-
-    line->quantity = exact ? n : 1;
-    line->unit = amount;
-    if (exact)
-        line->unit.units /= n;
-    return exact;
-}
-
-/* The line of the order as it was sold: its price and what it is called. */
-static const struct inv_line *sold_line(const struct inv_books *b, struct str key)
-{
-    for (size_t i = 0; i < b->sold.count; i++)
-        if (str_eq(b->sold.rows[i].key, key))
-            return &b->sold.rows[i];
-    for (size_t i = 0; i < b->left.count; i++)
-        if (str_eq(b->left.rows[i].key, key))
-            return &b->left.rows[i];
-    return NULL;
-}
-
-/* The rate that Xero's tax type of a line is taken to charge. False: not known. */
-static bool rate_of(struct inv_books *b, enum inv_doc kind, const struct inv_line *like,
-                    struct rate *out)
-{
-    const struct ord_line *line = inv_order_line(b->w->o, like->key);
-    struct inv_coding coding;
-    struct str key = like->key, text = key;
-
-    *out = (struct rate){0};
-    if (line) {
-        inv_code_line(b->w, kind, line, &coding);
-        *out = coding.rate;
-        return out->units != 0 || like->tax.units == 0;
-    }
-    if (!str_starts(key, STR("discount:")))
-        return !is_goods(key); /* roundings are exempt */
-    while (text.n > 0 && memchr(text.p, ':', text.n))
-        (void)str_split(&text, ':');
-    return mon_rate_parse(text, out, NULL) == ERR_OK;
-}
-
-/* One line of AMOUNT and TAX on the account and tax type of ROW. */
-static enum err write_diff(struct inv_books *b, enum inv_doc kind, const struct diff *row,
-                           struct money amount, struct money tax, struct inv_line *out)
-{
-    const struct inv_line *sold = sold_line(b, row->like->key);
-    const struct ord_line *line = inv_order_line(b->w->o, row->like->key);
-    struct rate rate;
-    int64_t n = 1;
-
-    *out = (struct inv_line){.key = row->like->key,
-                             .account = row->like->account,
-                             .tax_type = row->like->tax_type,
-                             .discount = inv_zero(b),
-                             .description = STR("Difference")};
-    if (sold)
-        out->description = sold->description;
-    else if (line)
-        out->description = inv_line_title(line);
-    /* As many as were sold at their price, where that is what the amount is. */
-    if (sold && sold->unit.units > 0 && amount.units % sold->unit.units == 0)
-        n = amount.units / sold->unit.units;
-    (void)inv_set_quantity(out, n, amount);
-    if (rate_of(b, kind, row->like, &rate)) {
-        RETURN_IF(inv_finish_line(b->w, kind, out, rate, tax));
-    } else {
-        out->amount = amount;
-        out->tax = tax;
-        out->send_tax = true;
-    }
-    if (out->tax.units != tax.units)
-        inv_fail(b->w, kind, "tax-does-not-reconcile",
-                 "The tax of \"%.*s\" has to be %s on a line of %s, which is not what Xero "
-                 "computes, and this store never sends tax amounts (settings.tax_amounts).",
-                 STR_FMT(out->description), mon_text(tax).z, mon_text(amount).z);
-    return ERR_OK;
-}
-
-/* "A3": after the last of its letter, gone ones too. */
-static struct str next_name(struct inv_books *b, char letter)
-{
-    const struct inv_known *k = b->w->known;
-    int64_t last = 0, n;
-
-    for (size_t i = 0; i < k->doc_count; i++) {
-        struct str name = k->docs[i].name;
-
-        if (name.n > 1 && *name.p == letter &&
-            str_int64((struct str){name.p + 1, name.n - 1}, &n) && n > last)
-            last = n;
-    }
-    return str_of(arena_printf(b->w->arena, "%c%lld", letter, (long long)last + 1));
-}
-
-/* The last document of the letter was voided by a person: what it said is not said again without
- * being asked for. */
-static bool is_letter_withheld(struct inv_books *b, enum inv_doc kind, char letter)
-{
-    struct str next = next_name(b, letter);
-    const struct inv_known *k = b->w->known;
-    int64_t n, last;
-
-    if (!str_int64((struct str){next.p + 1, next.n - 1}, &last))
-        return false;
-    for (size_t i = 0; i < k->doc_count; i++) {
-        struct str name = k->docs[i].name;
-
-        if (name.n > 1 && *name.p == letter &&
-            str_int64((struct str){name.p + 1, name.n - 1}, &n) && n == last - 1)
-            return inv_is_withheld(b, kind, name);
-    }
-    return false;
-}
-
-static void change_day(const struct inv_books *b, char out[11])
-{
-    const struct order *o = b->w->o;
-
-    if (o->state.cancelled && o->cancelled_day[0])
-        memcpy(out, o->cancelled_day, 11);
-    else if (!ord_day(str_of(o->updated_at), out))
-        memcpy(out, b->entries[0].doc.date, 11);
-}
-
-/* The lines of one side's document; 0: it needs none. */
-static enum err write_side(struct diffs *d, int side, struct inv_line **lines, size_t *count)
-{
-    struct inv_books *b = d->b;
-    enum inv_doc kind = side > 0 ? INV_DOC_INVOICE : INV_DOC_CREDIT_NOTE;
-
-    *lines = arena_array(b->w->arena, d->count + 1, sizeof **lines);
-    *count = 0;
-    for (size_t i = 0; i < d->count; i++) {
-        const struct diff *row = &d->rows[i];
-        struct money amount = row->more, tax = row->more_tax;
-
-        if (row->side == side) {
-            RETURN_IF(inv_plus(&amount, side > 0 ? row->amount : mon_neg(row->amount)));
-            RETURN_IF(inv_plus(&tax, side > 0 ? row->tax : mon_neg(row->tax)));
-        }
-        if (amount.units != 0 || tax.units != 0)
-            RETURN_IF(write_diff(b, kind, row, amount, tax, &(*lines)[(*count)++]));
-    }
-    if (*count > 0)
-        (void)is_letter_withheld(b, kind, side > 0 ? 'A' : 'C');
-    return ERR_OK;
-}
-
-/* Both documents or none: a problem says why not. */
-static enum err make_sides(struct diffs *d)
-{
-    struct inv_books *b = d->b;
-    size_t before = b->w->problem_count, n_up = 0, n_down = 0;
-    struct inv_line *up = NULL, *down = NULL;
-    char day[11];
-
-    RETURN_IF(write_side(d, 1, &up, &n_up));
-    RETURN_IF(write_side(d, -1, &down, &n_down));
-    if (b->w->problem_count > before)
-        return ERR_OK;
-    change_day(b, day);
-    if (n_up > 0)
-        RETURN_IF(inv_set_lines(b, inv_add_entry(b, next_name(b, 'A'), false, day), up, n_up));
-    if (n_down > 0)
-        RETURN_IF(inv_set_lines(b, inv_add_entry(b, next_name(b, 'C'), true, day), down, n_down));
-    return ERR_OK;
-}
+/* ---- the whole ---- */
 
 /* Nothing is left to the shop, but somebody else paid on a document, or out of one: what is to
  * become of that money, a person has to say. */
-static bool is_foreign(struct diffs *d)
+static bool is_foreign(struct inv_diffs *d)
 {
     struct inv_books *b = d->b;
     bool lacks = false;
@@ -491,7 +307,7 @@ static bool is_covered(const struct inv_books *b)
 
 enum err inv_make_differences(struct inv_books *b)
 {
-    struct diffs d = {.b = b};
+    struct inv_diffs d = {.b = b};
     struct money up = inv_zero(b), down = inv_zero(b);
     bool lacks = false;
 
@@ -512,5 +328,5 @@ enum err inv_make_differences(struct inv_books *b)
         lacks = lacks || d.rows[i].side != 0 || d.rows[i].more.units != 0;
     if (!lacks || (b->entries[0].known && inv_is_changed(b)))
         return ERR_OK;
-    return make_sides(&d);
+    return inv_make_later(&d);
 }

@@ -13,7 +13,12 @@
  *   back:a1,b1            a refund of what its lines cost; back:a1=9.00 of another sum;
  *                         back:=9.00 of money alone; back:~9.00 with an adjustment of that;
  *                         back:~9.00=5.00 both
+ *   parts, sent:a1, sent:all   only what has shipped is invoiced; a shipment
  *   cancel
+ *   void:invoice, change:invoice, other:invoice=9.00   a person voids a document in Xero, changes
+ *                         it, or enters a payment on it
+ *   again                 by hand: the next export makes what a person voided
+ *   closed:2026-10-01     the books are closed before that day
  *   export, money         an export; one that may not change lines
  *   export:2              an export that dies after two calls
  */
@@ -40,6 +45,7 @@ struct life_line {
     int64_t quantity, price, discount, percent;
     int64_t net, tax;                    /* of the whole line */
     int64_t taken, taken_net, taken_tax; /* by edits and refunds */
+    int64_t sent;
 };
 
 struct life {
@@ -68,6 +74,9 @@ struct life {
     struct inv_known known;
     struct inv_wanted w;
     size_t ids;
+    struct str changes, foreign_doc; /* documents that persons changed, and paid on */
+    struct money foreign;
+    size_t looks;
     bool problems; /* of the last export */
 };
 
@@ -234,6 +243,26 @@ static inline void life_refund(struct life *l, const char *p)
     l->given_back += money;
 }
 
+static inline void life_send(struct life *l, const char *p)
+{
+    bool all = strcmp(p, "all") == 0;
+    int64_t k = 0;
+    size_t only = LIFE_LINES;
+
+    if (!all)
+        only = (size_t)(life_row(l, &p, &k) - l->rows);
+    for (size_t i = 0; i < l->row_count; i++) {
+        int64_t left = l->rows[i].quantity - l->rows[i].taken;
+
+        if (i == l->ship || (!all && i != only))
+            continue;
+        if (all)
+            k = left > l->rows[i].sent ? left - l->rows[i].sent : 0;
+        l->rows[i].sent += k;
+        l->lines[i].shipped = l->rows[i].sent;
+    }
+}
+
 static inline int64_t life_sold(const struct life *l)
 {
     int64_t sum = 0;
@@ -270,12 +299,12 @@ static inline void life_pay(struct life *l, const char *p)
 
 /* ---- the order as it is ---- */
 
-static inline void life_order(struct life *l)
+/* The order's lines. Returns whether edits left anything of them; TAX is that of all. */
+static inline bool life_fill_lines(struct life *l, int64_t *tax)
 {
-    struct order *o = &l->o;
     bool left = false;
-    int64_t tax = 0;
 
+    *tax = 0;
     for (size_t i = 0; i < l->row_count; i++) {
         const struct life_line *row = &l->rows[i];
         struct ord_line *line = &l->lines[i];
@@ -283,6 +312,7 @@ static inline void life_order(struct life *l)
         l->taxes[i] = (struct ord_tax){.title = STR("VAT"), .amount = cents(row->tax)};
         l->taxes[i].rate.units = row->percent * (MON_RATE_SCALE / 100);
         line->kind = i == l->ship ? ORD_SHIPPING : ORD_PRODUCT;
+        line->ships = i != l->ship;
         line->quantity = row->quantity;
         line->price = cents(row->price);
         line->discount = cents(row->discount);
@@ -292,8 +322,17 @@ static inline void life_order(struct life *l)
             line->removed_subtotal = line->removed_tax = cents(0);
         left = left || (i == l->ship ? line->removed_subtotal.units < row->net * 100
                                      : line->removed < row->quantity);
-        tax += row->tax;
+        *tax += row->tax;
     }
+    return left;
+}
+
+static inline void life_order(struct life *l)
+{
+    struct order *o = &l->o;
+    int64_t tax;
+    bool left = life_fill_lines(l, &tax);
+
     *o = (struct order){.platform = STR("shopify"),
                         .store = STR("mugs.myshopify.com"),
                         .id = STR("900"),
@@ -488,6 +527,38 @@ static inline void life_build(struct life *l)
         fail_msg("%s: %s", l->story, info.text);
 }
 
+/* ---- what people do in Xero ---- */
+
+static inline void life_meddle(struct life *l, char what, const char *p)
+{
+    size_t n = strcspn(p, "=");
+    struct inv_known_doc *k = life_doc(l, (struct str){p, n});
+
+    if (what == 'v')
+        k->gone = true;
+    else if (what == 'c')
+        l->changes = k->name;
+    else if (p[n] == '=') {
+        p += n + 1;
+        l->foreign_doc = k->name;
+        l->foreign = cents(life_amount(&p));
+    }
+}
+
+/* What only a look shows. */
+static inline void life_look(struct life *l, bool looked)
+{
+    l->known.looked = looked;
+    for (size_t i = 0; i < l->known.doc_count; i++) {
+        struct inv_known_doc *k = &l->docs[i];
+
+        if (str_eq(k->name, l->changes))
+            k->changes = looked ? STR("The total is 1.00 there.") : STR("");
+        if (str_eq(k->name, l->foreign_doc))
+            k->foreign = looked ? l->foreign : cents(0);
+    }
+}
+
 /* One export, of up to CALLS calls. Returns how many it wanted to make. */
 static inline size_t life_export(struct life *l, size_t calls, bool lines)
 {
@@ -495,13 +566,15 @@ static inline size_t life_export(struct life *l, size_t calls, bool lines)
     l->known.payments = l->paid;
     l->known.allocations = l->allocated;
     l->known.lines_may_change = lines;
-    l->known.looked = false;
+    life_look(l, false);
     life_build(l);
+    l->looks += l->w.look_first;
     if (l->w.look_first) {
-        l->known.looked = true;
+        life_look(l, true);
         life_build(l);
         assert_false(l->w.look_first);
     }
+    l->known.again = false;
     l->problems = l->w.problem_count > 0;
     for (size_t i = 0; i < l->w.problem_count; i++)
         if (l->w.problems[i].doc == INV_DOC_INVOICE)
@@ -567,6 +640,18 @@ static inline void life_word(struct life *l, const char *word, bool exports)
         l->by_state = true;
     } else if (life_is(word, "lines", &rest)) {
         l->s.discount_lines = true;
+    } else if (life_is(word, "void", &rest) || life_is(word, "change", &rest) ||
+               life_is(word, "other", &rest)) {
+        life_meddle(l, *word, arena_str(&l->arena, str_of(rest)).p);
+    } else if (life_is(word, "again", &rest)) {
+        l->known.again = true;
+    } else if (life_is(word, "closed", &rest)) {
+        l->s.lock_next_open_day = true;
+        memcpy(l->known.open_from, rest, 11);
+    } else if (life_is(word, "parts", &rest)) {
+        l->s.quantities_fulfilled = true;
+    } else if (life_is(word, "sent", &rest)) {
+        life_send(l, rest);
     } else if (life_is(word, "off", &rest)) {
         l->s.record_payments = false;
     } else if (life_is(word, "draft", &rest)) {

@@ -61,10 +61,10 @@ static void tell_line(struct teller *t)
 
 static void tell_start(struct teller *t)
 {
-    static const char *const words[] = {"incl", "state", "lines"};
+    static const char *const words[] = {"incl", "state", "lines", "parts"};
 
     life_start(&t->l, t->story);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 4; i++)
         if (pick(&t->r, 0, 2) == 0)
             tell(t, "%s", words[i]);
     if (pick(&t->r, 0, 9) == 0)
@@ -169,6 +169,18 @@ static void tell_back(struct teller *t)
     }
 }
 
+static void tell_send(struct teller *t)
+{
+    int row = (int)pick(&t->r, 0, (int64_t)t->l.row_count - 1);
+    const struct life_line *line = &t->l.rows[row];
+    char name[16];
+
+    if ((size_t)row == t->l.ship || line->sent + line->taken >= line->quantity)
+        return;
+    name_row(t, row, pick(&t->r, 1, line->quantity - line->taken - line->sent), name);
+    tell(t, "sent:%s", name);
+}
+
 static void tell_cancel(struct teller *t)
 {
     int64_t held = t->l.received - t->l.given_back;
@@ -184,7 +196,7 @@ static void tell_life(struct teller *t)
 {
     tell_start(t);
     for (int64_t n = pick(&t->r, 1, 14); n > 0 && !t->l.cancelled; n--)
-        switch (pick(&t->r, 0, 13)) {
+        switch (pick(&t->r, 0, 15)) {
         case 0:
         case 1:
         case 2:
@@ -213,9 +225,14 @@ static void tell_life(struct teller *t)
         case 11:
             tell(t, "money");
             break;
+        case 12:
+            tell_send(t);
+            break;
         default:
             tell(t, "export");
         }
+    if (t->l.s.quantities_fulfilled)
+        tell(t, "sent:all");
 }
 
 /* Exports until nothing more is wanted. */
