@@ -1,8 +1,8 @@
 /*
  * api: what the REST calls have in common: reading a JSON body and naming its unknown fields, the
  * answers for what was wrong with it, and the status that an error of the layers below becomes. The
- * calls themselves are in api_stores, api_connections, api_contacts, api_failed, api_queue and
- * api_orders.
+ * calls themselves are in api_stores, api_connections, api_contacts, api_failed, api_queue,
+ * api_tasks and api_orders.
  * No state: any thread.
  */
 #pragma once

@@ -78,14 +78,6 @@ void api_log(struct srv_env *env, struct srv_req *req, struct srv_res *res)
         answer(req, res, view_log(req->redis, &p, level, q, &res->body, &info), &info);
 }
 
-void api_task(struct srv_env *env, struct srv_req *req, struct srv_res *res)
-{
-    struct errinfo info = {0};
-
-    (void)env;
-    answer(req, res, view_task(req->redis, srv_segment(req, 3), &res->body, &info), &info);
-}
-
 /* ---- the catalogue ---- */
 
 static void write_reasons(struct js_out *w)

@@ -158,39 +158,15 @@ enum err fet_ask(struct rds *r, const char *store_key, struct str id, struct str
     return e;
 }
 
-/* Whether a batch of the store's lease holds ITEM. */
-static enum err leased(struct rds *r, const char *store_key, struct str item, struct arena *arena,
-                       bool *is, struct errinfo *info)
-{
-    struct str key = str_of(arena_printf(arena, RDS_PREFIX "fetchlease:%s", store_key));
-    struct rds_reply *tokens = NULL, *held = NULL;
-    enum err e =
-        rds_call(r, (struct str[]){STR("ZRANGE"), key, STR("0"), STR("0")}, 4, &tokens, info);
-
-    if (e == ERR_OK && rds_len(tokens) > 0) {
-        struct str batch = str_of(arena_printf(arena, RDS_PREFIX "fetchbatch:%s:%.*s", store_key,
-                                               STR_FMT(rds_text(rds_at(tokens, 0)))));
-        e = rds_call(r, (struct str[]){STR("HEXISTS"), batch, item}, 3, &held, info);
-        *is = e == ERR_OK && rds_int(held) == 1;
-    }
-    rds_free(tokens);
-    rds_free(held);
-    return e;
-}
-
 enum err fet_waits(struct rds *r, const char *store_key, struct str id, bool *waits,
                    struct errinfo *info)
 {
-    struct arena arena = {0};
-    struct rds_reply *score = NULL;
-    struct str key = str_of(arena_printf(&arena, RDS_PREFIX "fetch:%s", store_key));
-    enum err e = rds_call(r, (struct str[]){STR("ZSCORE"), key, id}, 3, &score, info);
+    struct rds_reply *reply = NULL;
+    enum err e =
+        rds_script(r, "fetch_waits", (struct str[]){str_of(store_key), id}, 2, &reply, info);
 
-    *waits = e == ERR_OK && rds_type(score) != RDS_NIL;
-    if (e == ERR_OK && !*waits)
-        e = leased(r, store_key, id, &arena, waits, info);
-    rds_free(score);
-    arena_free(&arena);
+    *waits = e == ERR_OK && rds_int(reply) == 1;
+    rds_free(reply);
     return e;
 }
 

@@ -23,6 +23,11 @@
 #define FET_RECONCILE "*reconcile"
 #define FET_BACKFILL "*backfill:" /* and the task's id */
 
+/* The state of an order that is exported by hand once it is read: this, ':' and who asked. AGAIN:
+ * with another invoice if its own was voided in Xero. */
+#define FET_EXPORT "export"
+#define FET_EXPORT_AGAIN "again"
+
 /* One thing to read: an order by its id in the shop, or a page of what FET_... names. */
 struct fet_item {
     struct str id;
@@ -79,7 +84,7 @@ struct fet_report {
     enum fet_outcome outcome;
     int64_t delay_ms;
     struct str state;    /* FET_AGAIN: kept for the next time; "" keeps what there is */
-    struct str progress; /* of a backfill: JSON for its task; "" none */
+    struct str progress; /* of a backfill: JSON for its task, at its end the result; "" none */
 };
 
 /* How a lease ends. */

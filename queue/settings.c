@@ -73,6 +73,11 @@ bool set_secret_is_workers(enum set_secret s)
     return s == SET_API_TOKEN || s == SET_REFRESH_TOKEN;
 }
 
+bool set_store_reads(const struct set_store *s)
+{
+    return s->secret_at[SET_API_TOKEN] > 0 || s->secret_at[SET_REFRESH_TOKEN] > 0;
+}
+
 /* ---- one store, from Redis ---- */
 
 static void store_free(struct set_store *s)

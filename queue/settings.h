@@ -32,6 +32,10 @@ bool set_secret_of(enum set_secret s, const char *platform) MUST_CHECK;
  * "shop" and is kept with the grants; of it the store's hash has only since when it is set. */
 bool set_secret_is_workers(enum set_secret s) MUST_CHECK;
 
+struct set_store;
+/* Whether somebody entered what opens the store's shop to a worker. */
+bool set_store_reads(const struct set_store *s) MUST_CHECK;
+
 /* One store, read whole. Immutable; set_store_put gives it back. */
 struct set_store {
     char platform[16], id[LIM_STORE_ID + 1];

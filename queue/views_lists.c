@@ -403,6 +403,7 @@ enum err view_task(struct rds *r, struct str id, struct buf *out, struct errinfo
         e = err_set(info, ERR_NOT_FOUND, "There is no such task, or it ended more than a day ago.");
     if (e == ERR_OK) {
         struct str text = rds_field(b.replies[0], "result");
+        struct str far = rds_field(b.replies[0], "progress");
 
         err_ignore(js_parse(text, out->cap, &result, NULL), "there is none yet");
         jw_init(&w, out);
@@ -415,6 +416,10 @@ enum err view_task(struct rds *r, struct str id, struct buf *out, struct errinfo
             jw_value(&w, result.root);
         else
             jw_null(&w);
+        if (far.n > 0) {
+            jw_key(&w, "progress");
+            jw_raw(&w, far); /* as fetch_done was given it */
+        }
         jw_end_object(&w);
         e = buf_check(out);
     }

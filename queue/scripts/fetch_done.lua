@@ -17,7 +17,10 @@ local function tell(id, outcome, progress)
   local task = P .. 'task:' .. id
   local status = redis.call('HGET', task, 'status')
   if not status then return 'cancelled' end
-  if progress ~= '' then redis.call('HSET', task, outcome == 'failed' and 'result' or 'progress', progress) end
+  if progress ~= '' then
+    if outcome ~= 'failed' then redis.call('HSET', task, 'progress', progress) end
+    if outcome ~= 'again' then redis.call('HSET', task, 'result', progress) end
+  end
   if outcome == 'again' or status == 'cancelled' then return status end
   redis.call('HSET', task, 'status', outcome)
   redis.call('HDEL', task, 'input')

@@ -19,9 +19,6 @@
  * side. A new token lets the lane go at once. */
 #define DENIED_MS 900000
 
-/* What a by-hand request left as an item's state: this, and who asked. */
-#define BY_HAND STR("export:")
-
 static const struct shop *const shops[] = {&ftc_amazon};
 
 enum err ftc_new(const struct ftc_options *o, struct rds_pool *redis, struct set_cache *stores,
@@ -244,14 +241,16 @@ static enum read_next park(struct reading *w, const struct fet_item *item, const
 /* Somebody wants it in Xero whatever the rules. */
 static void export_by_hand(struct reading *w, const struct fet_item *item)
 {
-    const char *who =
-        arena_str(&w->arena, (struct str){item->state.p + BY_HAND.n, item->state.n - BY_HAND.n}).p;
+    struct str who = item->state, what = str_split(&who, ':');
+    bool again = str_eq(what, STR(FET_EXPORT_AGAIN));
     char key[LIM_ORDER_KEY + 1], connection[LIM_CONN_NAME + 1];
     struct errinfo info = {0};
-    enum err e = job_order_key(str_of(w->shop->platform), str_of(w->store->id), item->id, key);
 
+    if (who.n == 0 || (!again && !str_eq(what, STR(FET_EXPORT))))
+        return;
+    enum err e = job_order_key(str_of(w->shop->platform), str_of(w->store->id), item->id, key);
     if (e == ERR_OK)
-        e = job_export(w->r, key, false, who, connection, &info);
+        e = job_export(w->r, key, again, arena_str(&w->arena, who).p, connection, &info);
     if (e != ERR_OK)
         ftc_note(w, "error", "order_not_exported", "Order %.*s was read from the shop: %s",
                  STR_FMT(item->id), info.text);
@@ -273,7 +272,7 @@ static enum read_next fetch_order(struct reading *w, const struct fet_item *item
     else if (next == READ_REFUSED)
         next = park(w, item, "unusable-order", str_of(w->why));
     if (next == READ_GO) {
-        if (read && str_starts(item->state, BY_HAND))
+        if (read)
             export_by_hand(w, item);
         ftc_report(w, item, FET_DONE, 0, STR(""), STR(""));
     }
@@ -324,8 +323,7 @@ static enum read_next prepare(struct reading *w)
         return READ_GO;
     if (e != ERR_NOT_FOUND && e != ERR_CRYPTO)
         return no_redis(w, &info);
-    if (e == ERR_NOT_FOUND &&
-        (w->store->secret_at[SET_API_TOKEN] > 0 || w->store->secret_at[SET_REFRESH_TOKEN] > 0)) {
+    if (e == ERR_NOT_FOUND && set_store_reads(w->store)) {
         hold(w, AWAY_MS, false, STR("")); /* it was entered a moment ago, and is on its way here */
         return READ_STOP;
     }

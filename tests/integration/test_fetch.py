@@ -133,3 +133,141 @@ def test_a_revoked_consent_holds_the_seller_and_says_so(amazon):
     rows = lib.wait_until(lambda: s.log("shop_held"), "the log says it")
     assert len(rows) == 1 and rows[0]["level"] == "error"
     assert s.fetches() == [order]
+
+
+# ---- by hand ----
+
+def export(s, order, wait=20):
+    return s.stack.receiver.api("POST", f"/orders/amazon/{s.domain}/{order}/export?wait={wait}", token=lib.SUPPORT)
+
+
+def test_an_order_that_never_came_is_read_and_exported_by_hand(amazon):
+    s = amazon(settings={"auto_sync": "off"})
+    order = s.sell()
+    status, answer = export(s, order)
+    assert (status, answer.get("exported")) == (200, 1), answer
+    assert len(s.numbers()) == 1
+
+
+def test_by_hand_without_a_token_or_such_an_order_is_404(amazon):
+    s = amazon(token=False)
+    status, answer = export(s, s.sell())
+    assert status == 404 and "has ever arrived" in answer["detail"]
+    assert s.fetches() == []
+    s = amazon()
+    status, answer = export(s, order_id())
+    assert status == 404 and "not there" in answer["detail"]
+    assert s.log("order_not_fetched")
+
+
+# ---- backfill ----
+
+def backfill(s, start, end, **more):
+    return s.stack.receiver.api("POST", f"/stores/amazon/{s.domain}/backfill", {"from": start, "to": end, **more})
+
+
+def task(s, name, verb=None):
+    return s.stack.receiver.api("POST" if verb else "GET", f"/tasks/{name}" + (f"/{verb}" if verb else ""))
+
+
+@pytest.fixture(scope="module")
+def still():
+    """A stack that reconciles nothing by itself."""
+    stack = lib.Stack(LH_RECONCILE=0)
+    yield stack
+    stack.close()
+
+
+def test_a_backfill_reads_the_orders_of_its_days_and_no_others(still):
+    s = Amazon(still)
+    inside = [s.sell(created=f"2026-03-0{day}T12:00:00Z", updated=ago(days=2)) for day in (2, 3, 4)]
+    outside = [s.sell(created=f"2026-03-0{day}T12:00:00Z", updated=ago(days=2)) for day in (1, 5)]
+    status, started = backfill(s, "2026-03-02", "2026-03-04")
+    assert status == 202
+    for order in inside:
+        s.wait_done(order)
+    done = lib.wait_until(lambda: (t := task(s, started["task"])[1])["status"] == "done" and t, "the task ends")
+    assert done["result"] == done["progress"] == {"done": 3, "total": 3}
+    assert [s.record(order) for order in outside] == [{}, {}]
+    assert len(s.numbers()) == 3
+
+
+def test_a_backfill_is_paused_where_it_stands_and_goes_on_from_there(still):
+    s = Amazon(still, settings={"auto_sync": "off"})
+    orders = [s.sell(created="2026-03-02T12:00:00Z", updated=ago(days=2)) for _ in range(120)]
+    seller = f"{lib.PREFIX}seller:amazon/{s.domain}"
+    still.redis.call("HSET", seller, "search:rate", "0.0001", "search:burst", "1")
+    name = backfill(s, "2026-03-02", "2026-03-02")[1]["task"]
+    first = lib.wait_until(lambda: (t := task(s, name)[1]).get("progress") and t, "the first page is read")
+    assert (first["status"], first["progress"]) == ("waiting", {"done": 100, "total": None})
+    assert task(s, name, "pause")[1]["status"] == "paused"
+    assert task(s, name, "pause")[0] == 200
+    still.redis.call("HSET", seller, "search:rate", "1", "search:burst", "20", "search:tokens", "20")
+    assert task(s, name, "resume")[1]["status"] in ("waiting", "done")
+    last = lib.wait_until(lambda: (t := task(s, name)[1])["status"] == "done" and t, "the rest is read")
+    assert last["result"] == {"done": 120, "total": 120}
+    assert len([c for c in s.asked("/orders/") if c["status"] == 200]) == 2
+    assert all(s.record(order)["st"] == "skipped" for order in orders)
+    assert task(s, name, "cancel")[0] == 409
+
+
+def test_a_cancelled_backfill_reads_no_further(still):
+    s = Amazon(still, settings={"auto_sync": "off"})
+    still.redis.call("HSET", f"{lib.PREFIX}seller:amazon/{s.domain}", "search:rate", "0.0001", "search:burst", "1",
+                     "search:tokens", "0", "search:at", "9999999999999")
+    name = backfill(s, "2026-03-02", "2026-03-02")[1]["task"]
+    assert task(s, name, "cancel")[1]["status"] == "cancelled"
+    assert task(s, name, "resume")[0] == 409
+    assert still.redis.call("ZCARD", f"{lib.PREFIX}fetchlater:amazon/{s.domain}") == 0
+
+
+def test_a_backfill_that_cannot_be_is_refused(still):
+    s = Amazon(still)
+    for body, fields in (({"from": "2026-03-02"}, ["to"]), ({"from": "2026-13-02", "to": 7}, ["from", "to"]),
+                         ({"from": "2026-03-02", "to": "2026-03-01"}, ["to"]),
+                         ({"from": "2026-03-02", "to": "2026-03-02", "x": 1}, ["x"])):
+        status, answer = still.receiver.api("POST", f"/stores/amazon/{s.domain}/backfill", body)
+        assert (status, [e["field"] for e in answer["errors"]]) == (422, fields)
+    assert backfill(Amazon(still, token=False), "2026-03-02", "2026-03-02")[0] == 409
+    status, _ = still.receiver.api("POST", "/stores/amazon/ANOBODY00/backfill", {"from": "2026-03-02", "to": "2026-03-02"})
+    assert status == 404
+    assert task(s, str(uuid.uuid4()), "pause")[0] == 404
+    assert still.receiver.api("POST", f"/stores/amazon/{s.domain}/backfill", {"from": "2026-03-02", "to": "2026-03-02"},
+                              token=lib.SUPPORT)[0] == 403
+
+
+def test_a_backfill_without_consent_fails_and_says_why(still):
+    s = Amazon(still)
+    still.sim.control("POST", "amazon/act", {"do": "revoke", "seller_id": s.domain})
+    name = backfill(s, "2026-03-02", "2026-03-02")[1]["task"]
+    failed = lib.wait_until(lambda: (t := task(s, name)[1])["status"] == "failed" and t, "the task fails")
+    assert failed["result"]["error"] and s.log("shop_held")
+
+
+# ---- when things go wrong ----
+
+def test_a_worker_killed_while_it_reads_is_followed_by_the_next(own_stack):
+    stack = own_stack(LH_LEASE=5, LH_RECONCILE=0)
+    s = Amazon(stack)
+    orders = [s.sell() for _ in range(3)]
+    stack.sim.fault(tenant=s.domain, method="GET", path="/orders/", fault="hold", when="after", count=1)
+    for order in orders:
+        s.send(notice(s, order))
+    lib.wait_until(lambda: stack.sim.held() == 1, "a call to Amazon is under way")
+    stack.worker.kill()
+    stack.sim.control("POST", "release")
+    stack.start_worker()
+    for order in orders:
+        s.wait_done(order)
+    assert len(s.numbers()) == 3
+    assert s.fetches() == []
+
+
+def test_amazon_away_is_asked_again_and_nothing_is_lost(own_stack):
+    stack = own_stack(LH_RECONCILE=0)
+    s = Amazon(stack)
+    stack.sim.fault(tenant=s.domain, method="GET", path="/orders/", fault="status", status=503, count=1)
+    order = s.sell()
+    s.send(notice(s, order))
+    s.wait_done(order)
+    assert s.log("shop_held")

@@ -132,6 +132,22 @@ def test_every_call_answers_as_described(own, call):
     call("POST", hand, {"again": True}, expect=200)
     call("POST", f"/orders/{shop.key(1)}/export", {}, expect=404)
     call("GET", "/tasks/none", expect=404)
+    days = {"from": "2026-01-01", "to": "2026-01-31"}
+    call("POST", store + "/backfill", days, expect=409)
+    call("PATCH", store, {"secrets": {"api_token": "sample-token"}}, expect=200)
+    lane = f"{lib.PREFIX}seller:shopify/{shop.domain}"
+    with_a_worker = lambda: own.redis.call("ZCARD", lib.PREFIX + "tasks") == 0
+    lib.wait_until(with_a_worker, "the token is with a worker")
+    own.redis.call("HSET", lane, "nb", "9999999999999")  # nobody asks the shop
+    call("POST", store + "/backfill", {}, expect=422)
+    task = "/tasks/" + call("POST", store + "/backfill", days, expect=202)["task"]
+    call("POST", task + "/pause", {}, expect=200)
+    call("POST", task + "/resume", {}, expect=200)
+    call("POST", task + "/cancel", {}, expect=200)
+    call("POST", task + "/resume", {}, expect=409)
+    call("PATCH", store, {"secrets": {"api_token": None}}, expect=200)
+    lib.wait_until(with_a_worker, "and gone from there")
+    own.redis.call("DEL", lib.PREFIX + task[1:].replace("tasks/", "task:"))
     tasks = [k.decode().rpartition(":")[2] for k in own.redis.call("KEYS", lib.PREFIX + "task:*")]
     assert {call("GET", f"/tasks/{t}", expect=200)["status"] for t in tasks} == {"done"}
 

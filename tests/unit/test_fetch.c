@@ -29,6 +29,14 @@ static void ask(const char *store, const char *id)
     assert_int_equal(fet_ask(r, store, str_of(id), STR(""), NULL), ERR_OK);
 }
 
+static bool waits(const char *store, const char *id)
+{
+    bool is = false;
+
+    assert_int_equal(fet_waits(r, store, str_of(id), &is, NULL), ERR_OK);
+    return is;
+}
+
 static bool lease_once(struct fet_lease *l, int64_t ms, int max)
 {
     struct errinfo info = {0};
@@ -108,7 +116,9 @@ static void test_an_order_asked_for_twice_is_read_once(void **state)
     ask(A, "1");
     ask(A, "2");
     assert_true(redis_int(r, "LLEN", RDS_PREFIX "fetchwake") > 0);
+    assert_true(waits(A, "1") && waits(A, "2") && !waits(A, "3") && !waits(B, "1"));
     struct fet_lease l = lease(60000, 20);
+    assert_true(waits(A, "1") && waits(A, "2") && !waits(A, "3"));
     assert_string_equal(l.store, A);
     assert_int_equal(l.count, 2);
     assert_true(str_eq(l.items[0].id, STR("1")));
@@ -120,6 +130,7 @@ static void test_an_order_asked_for_twice_is_read_once(void **state)
     assert_true(str_eq(l.items[0].id, STR("1")));
     all_done(&l);
     nothing_due();
+    assert_false(waits(A, "1"));
     assert_int_equal(redis_int(r, "ZCARD", RDS_PREFIX "fetchdue"), 0);
 }
 
