@@ -117,15 +117,28 @@ static enum err sum_backs(struct inv_books *b, bool apart, struct sums *s)
     return ERR_OK;
 }
 
-/* What the shop's own balance says is left of the order: S less what was taken back. */
-static enum err settled_total(const struct inv_books *b, const struct sums *s, struct money *out)
+/* What the shop's own balance says is left of the order: S less what was taken back. Edits whose
+ * record came before the order that knows of them are not in that balance. */
+static enum err settled_total(struct inv_books *b, const struct sums *s, struct money *out)
 {
-    return mon_sub(b->left.total, s->docs, out);
+    const struct order *o = b->w->o;
+    struct terms t;
+
+    RETURN_IF(mon_sub(b->left.total, s->docs, out));
+    for (size_t i = 0; i < o->refund_count; i++) {
+        struct inv_back edit = {.refund = &o->refunds[i]};
+
+        if (!edit.refund->apart || edit.refund->has_money)
+            continue;
+        RETURN_IF(add_terms(b, &edit, &t));
+        RETURN_IF(inv_plus(out, edit.docs));
+    }
+    return ERR_OK;
 }
 
 /* Whether what the shop says is outstanding can be relied on. Of a paid order it may be just the
  * total, or not told at all; then it has to agree with what is left of the order. */
-static enum err trusts_balance(const struct inv_books *b, const struct sums *s, bool *out)
+static enum err trusts_balance(struct inv_books *b, const struct sums *s, bool *out)
 {
     const struct order *o = b->w->o;
     struct money gap;

@@ -98,6 +98,7 @@ static enum err add_adjustments(struct note *note, const struct ord_refund *r)
         const struct ord_adjustment *a = &r->adjustments[i];
         bool shipping = a->kind == ORD_ADJUST_SHIPPING;
         struct money amount = mon_neg(a->amount), tax = mon_neg(a->tax);
+        struct str key;
 
         if (w->o->taxes_included)
             RETURN_IF(inv_plus(&amount, tax));
@@ -110,9 +111,13 @@ static enum err add_adjustments(struct note *note, const struct ord_refund *r)
                 coding.rate.units = 0;
             }
         }
-        RETURN_IF(add_line(note, shipping ? STR("shipping-refund") : STR("difference"), 1,
-                           shipping ? STR("Shipping") : STR("Refund difference"), &coding, amount,
-                           tax));
+        /* With tax and without are two things: all that has one key is of one tax type. */
+        if (shipping)
+            key = tax.units != 0 ? STR("shipping-refund") : STR("shipping-refund-untaxed");
+        else
+            key = tax.units != 0 ? STR("difference") : STR("difference-untaxed");
+        RETURN_IF(add_line(note, key, 1, shipping ? STR("Shipping") : STR("Refund difference"),
+                           &coding, amount, tax));
     }
     return ERR_OK;
 }
