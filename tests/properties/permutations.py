@@ -240,6 +240,7 @@ def check(arrangement, held, contacts, first):
     odd += truth.differences(expected, held, arrangement.life.options)
     if len(contacts) > 1:
         odd.append(f"its documents have {len(contacts)} contacts")
+    first.slack = expected.slack  # of three decimals
     if first is not held and expected.complete:
         exact = truth.differences(first, held, arrangement.life.options, expected.money)
         odd += [f"against arrangement 0: {x}" for x in exact if x not in odd]
