@@ -5,7 +5,7 @@ set -eu
 
 build="gcc make pkg-config libc6-dev libcivetweb-dev libcurl4-openssl-dev libjson-c-dev
        libhiredis-dev libssl-dev libzstd-dev"
-run="redis-server python3 openssl"
+run="redis-server python3 openssl tzdata"
 check="libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml clang libclang-rt-dev
        clang-format clang-tidy cppcheck"
 measure="valgrind"

@@ -283,6 +283,17 @@ bool shp_gather_ask(const struct shp_gather *g, struct buf *body)
     return true;
 }
 
+int shp_gather_cost(const struct shp_gather *g)
+{
+    /* What a question costs without its lines, and by each line. */
+    static const struct {
+        int fixed, line;
+    } costs[] = {{186, 21}, {3, 21}, {402, 8}, {4, 2}, {0, 0}};
+    enum what what = next_question(g).what;
+
+    return costs[what].fixed + costs[what].line * g->page_size;
+}
+
 /* ---- what was answered ---- */
 
 /* One more page behind the N that there are. */

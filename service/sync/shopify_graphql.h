@@ -19,8 +19,8 @@
 #include "service/base/json.h"
 #include "service/sync/shopify.h"
 
-/* Lines asked for at once: with all that hangs on a line about 600 of the 1,000 points that one
- * question may cost. */
+/* Lines asked for at once: with all that hangs on a line 525 of the 1,000 points that one question
+ * may cost, and the rest of an order 186. */
 #define SHP_PAGE 25
 
 /* Questions that one order may take: 5,000 lines, or a few hundred refunds and shipments. */
@@ -36,6 +36,9 @@ void shp_gather_free(struct shp_gather *g);
 /* The body of the next question, {"query":...,"variables":...}, into BODY. False: all is there. The
  * same again until it is answered. */
 bool shp_gather_ask(const struct shp_gather *g, struct buf *body) MUST_CHECK;
+/* The most points that the next question may cost, by Shopify's published rules; 0 if there is none.
+ */
+int shp_gather_cost(const struct shp_gather *g);
 /* The answer's "data", whose document is taken over (DOC is empty then); SIZE is of its text.
  * ERR_NOT_FOUND: the shop has no such order. ERR_CONFLICT: it changed three times while it was
  * being asked about; after the first two, all is asked anew. ERR_MISSING: not what was asked for.
@@ -72,6 +75,9 @@ struct shp_listed {
  * time is none. */
 bool shp_list_ask(struct str after, struct str before, struct str cursor,
                   struct buf *body) MUST_CHECK;
+/* Points of that question. */
+#define SHP_LIST_COST 102
+
 /* Its "data": at most SHP_LISTED orders into LIST; CURSOR: of the next page, "" after the last.
  * Texts are borrowed from DATA. ERR_MISSING: not what was asked for. */
 enum err shp_list_take(const struct js_value *data, struct shp_listed list[SHP_LISTED], size_t *n,

@@ -1,0 +1,108 @@
+/*
+ * shopify_api: calls to a shop's Admin API, which is GraphQL (REST is closed to new apps), and what
+ * their answers mean. What is asked and how an answer is read is shopify_graphql's. Is handed the
+ * store's token and keeps nothing of it; asks its caller before every call whether it may go, and
+ * tells what the shop said of its points. One struct a thread.
+ * Facts: Shopify's GraphQL Admin API reference and its pages on rate limits and versions.
+ */
+#pragma once
+
+#include "service/export/shop_call.h"
+#include "service/sync/shopify_graphql.h"
+
+/* The newest version that is stable, so that it lasts longest: each is supported for a year, until
+ * 2027-10-01, and then answered by the oldest that still is. Refunds have the day they were
+ * processed since 2026-07. */
+#define SAPI_VERSION "2026-10"
+
+/* What a shop said of its bucket of points, and what the call before cost; -1 not said. */
+struct sapi_points {
+    int64_t maximum, available, a_second;
+    int64_t requested, actual;
+};
+
+/* Asked before every call, COST being the most that it may cost; SAID is of the call before. May
+ * wait. False: no call now, which ends the whole with SHC_LIMITED. */
+typedef bool sapi_permit_fn(void *arg, int64_t cost, const struct sapi_points *said);
+
+struct sapi_options {
+    const char *api_url;    /* root without path for all shops; NULL: each shop's own domain */
+    const char *zones;      /* folder of time zones; NULL: the system's */
+    sapi_permit_fn *permit; /* NULL: every call may go */
+    void *arg;
+};
+
+struct sapi;
+/* One thread's client; O is copied. ERR_NOMEM. sapi_free accepts NULL. */
+enum err sapi_new(const struct sapi_options *o, struct sapi **out) MUST_CHECK;
+void sapi_free(struct sapi *s);
+
+/* DOMAIN: <name>.myshopify.com; any host name where options.api_url is set. */
+struct sapi_shop {
+    const char *domain;
+    struct str token;
+};
+
+/* What the shop said last of its points. */
+const struct sapi_points *sapi_points(const struct sapi *s);
+
+/* One order, as a webhook would have it, into BODY. ANSWERED: it is there, all of one state of the
+ * order, its times by the shop's own clock. NOT_FOUND: the shop has no such order, or the token may
+ * not see it (of 60 days only, without read_all_orders). DENIED: no consent (the token), or no
+ * access (a scope is missing; the message names it). A buyer whom the app is not approved to see is
+ * left out, as in webhooks. LIMITED: wait_ms says how long the points need. ERR_SYNTAX: ORDER_ID or
+ * the domain is none; ERR_NOMEM. OUT, which is of the last call, is always to be freed. */
+enum err sapi_order(struct sapi *s, const struct sapi_shop *shop, struct str order_id,
+                    struct buf *body, struct shc_answer *out, struct errinfo *info) MUST_CHECK;
+
+/* A page of the orders updated from AFTER to BEFORE (RFC 3339; BEFORE may be ""), oldest change
+ * first; PAGE: "" the first, else what the page before gave. Texts live in OUT. ERR_SYNTAX: a time
+ * is none. The rest as above. */
+struct sapi_page {
+    struct shp_listed orders[SHP_LISTED];
+    size_t count;
+    struct str next; /* "" after the last */
+};
+enum err sapi_orders(struct sapi *s, const struct sapi_shop *shop, struct str after,
+                     struct str before, struct str page, struct sapi_page *list,
+                     struct shc_answer *out, struct errinfo *info) MUST_CHECK;
+
+/* A webhook that the token's app has subscribed to. TOPIC as the shop writes it: "ORDERS_CREATE".
+ */
+struct sapi_subscription {
+    struct str topic, uri;
+};
+#define SAPI_SUBSCRIPTIONS 100
+/* The first SAPI_SUBSCRIPTIONS of them; texts live in OUT. */
+enum err sapi_subscriptions(struct sapi *s, const struct sapi_shop *shop,
+                            struct sapi_subscription list[SAPI_SUBSCRIPTIONS], size_t *n,
+                            struct shc_answer *out, struct errinfo *info) MUST_CHECK;
+/* Subscribes TOPIC to URI (https), as JSON. One that is there already is as good. REFUSED: the
+ * message has the shop's words. */
+enum err sapi_subscribe(struct sapi *s, const struct sapi_shop *shop, enum shp_topic topic,
+                        const char *uri, struct shc_answer *out, struct errinfo *info) MUST_CHECK;
+/* True if LISTED is TOPIC as the shop writes it. */
+bool sapi_is_topic(struct str listed, enum shp_topic topic) MUST_CHECK;
+
+/* What a whole answer means beyond its status: fills OUT's verdict, denial, wait and message from
+ * its document, and POINTS. TOO_DEAR: the question costs more than one may. For tests too. */
+void sapi_judge(struct shc_answer *out, struct sapi_points *points, bool *too_dear);
+
+/* ---- shopify_api_zone.c ---- */
+
+/* A time zone's changes, of a compiled file (RFC 8536). */
+struct sapi_zone {
+    size_t count;
+    int64_t *at;     /* Unix seconds, ascending */
+    int32_t *offset; /* from UTC in seconds, from at[i] on */
+    int32_t first;   /* before all */
+};
+/* Reads BYTES of such a file. ERR_SYNTAX: they are none. Free with sapi_zone_free, which accepts an
+ * empty one. */
+enum err sapi_zone_read(struct str bytes, struct sapi_zone *out) MUST_CHECK;
+void sapi_zone_free(struct sapi_zone *z);
+/* The offset at T; OTHERWISE after the last change, which a short file leaves to a rule. */
+int32_t sapi_zone_offset(const struct sapi_zone *z, int64_t t, int32_t otherwise);
+/* The same of the file of zone NAME ("Europe/London") below FOLDER. ERR_SYNTAX: no such name;
+ * ERR_NOT_FOUND: no such file. */
+enum err sapi_zone_load(const char *folder, struct str name, struct sapi_zone *out) MUST_CHECK;
