@@ -64,6 +64,7 @@ void exp_write_known(struct work *w, struct js_out *out, const struct inv_known_
         write_optional(out, "contact", doc->contact_id);
         jw_kbool(out, "inclusive", doc->inclusive);
         write_optional(out, "face", d->face);
+        write_optional(out, "manner", d->manner);
     }
     if (lines && !doc->gone && doc->has_lines) {
         jw_key(out, "lines");
@@ -142,8 +143,60 @@ void exp_read_known(struct work *w, struct work_order *x, struct str name, const
     d->reference = text_of(v, "reference", a);
     d->face = text_of(v, "face", a);
     d->lost = text_of(v, "lost", a);
+    d->manner = text_of(v, "manner", a);
     read_lines(w, js_get(v, "lines"), currency, &doc);
     exp_know(w, x, &doc);
+}
+
+/* ---- the manner of the sale ---- */
+
+/* The settings that it is made of, each with the word for "on". */
+struct choice {
+    const char *word;
+    bool *on;
+};
+#define CHOICES 5
+
+static void list_choices(struct inv_settings *s, struct choice out[CHOICES])
+{
+    const struct choice list[CHOICES] = {{"fulfilled", &s->quantities_fulfilled},
+                                         {"presentment", &s->presentment_currency},
+                                         {"discount_lines", &s->discount_lines},
+                                         {"clearing_account", &s->marketplace_tax_clearing},
+                                         {"tax_never", &s->tax_amounts_never}};
+
+    memcpy(out, list, sizeof(list));
+}
+
+struct str exp_manner(struct work *w, const struct inv_settings *settings)
+{
+    struct inv_settings s = *settings;
+    struct choice list[CHOICES];
+    char *words = arena_printf(&w->arena, "recorded"); /* that all others are off is known, too */
+
+    list_choices(&s, list);
+    for (size_t i = 0; i < CHOICES; i++)
+        if (*list[i].on)
+            words = arena_printf(&w->arena, "%s %s", words, list[i].word);
+    return str_of(words);
+}
+
+void exp_keep_manner(struct work *w, struct work_order *x, struct inv_settings *settings)
+{
+    struct str rest = exp_doc(w, x, STR("invoice"))->manner;
+    struct choice list[CHOICES];
+
+    if (!exp_live(x, STR("invoice")) || rest.n == 0)
+        return;
+    list_choices(settings, list);
+    for (size_t i = 0; i < CHOICES; i++)
+        *list[i].on = false;
+    while (rest.n > 0) {
+        struct str word = str_split(&rest, ' ');
+
+        for (size_t i = 0; i < CHOICES; i++)
+            *list[i].on = *list[i].on || str_eq(word, str_of(list[i].word));
+    }
 }
 
 /* ---- from what Xero shows ---- */

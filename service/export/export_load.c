@@ -146,10 +146,9 @@ static bool is_amazon(const struct set_store *s)
     return strcmp(s->platform, "amazon") == 0;
 }
 
-static enum err read_part(const struct job_part *part, const struct set_store *s,
+static enum err read_part(const struct job_part *part, const struct set_store *s, bool buyers,
                           struct arena *arena, struct order *order, struct errinfo *info)
 {
-    bool buyers = s->options.invoice.presentment_currency;
     enum shp_money money = buyers ? SHP_PRESENTMENT_MONEY : SHP_SHOP_MONEY;
     struct js_doc doc = {0};
     enum err e = js_parse(part->body, LIM_BODIES_BYTES, &doc, info);
@@ -173,14 +172,17 @@ static enum err read_part(const struct job_part *part, const struct set_store *s
 
 /* The order's own part first, whatever their order in the store; records of refunds and payments
  * are added to it. */
-static enum err read_order(const struct job_order *o, const struct set_store *s,
-                           struct arena *arena, struct order *order, struct errinfo *info)
+static enum err read_order(const struct work_order *x, struct arena *arena, struct order *order,
+                           struct errinfo *info)
 {
+    const struct job_order *o = x->o;
+    const struct set_store *s = x->store;
+    bool buyers = x->settings.presentment_currency;
     bool found = false;
 
     for (size_t i = 0; i < o->part_count && !found; i++) {
         if (str_eq(o->parts[i].name, STR("order"))) {
-            enum err e = read_part(&o->parts[i], s, arena, order, info);
+            enum err e = read_part(&o->parts[i], s, buyers, arena, order, info);
 
             if (e != ERR_OK)
                 return e;
@@ -193,7 +195,7 @@ static enum err read_order(const struct job_order *o, const struct set_store *s,
         enum err e = ERR_OK;
 
         if (!str_eq(o->parts[i].name, STR("order")))
-            e = read_part(&o->parts[i], s, arena, order, info);
+            e = read_part(&o->parts[i], s, buyers, arena, order, info);
         if (e != ERR_OK)
             return e;
     }
@@ -324,7 +326,7 @@ static void stop_on_problems(struct work *w, struct work_order *x)
 
 void exp_build(struct work *w, struct work_order *x)
 {
-    const struct inv_settings *settings = &x->store->options.invoice;
+    const struct inv_settings *settings = &x->settings;
     struct errinfo info = {0};
     enum err e = ERR_OK;
 
@@ -359,7 +361,9 @@ void exp_load(struct work *w, struct work_order *x)
     }
     if (!load_store(w, x, platform, store))
         return;
-    e = read_order(x->o, x->store, &w->arena, order, &info);
+    x->settings = x->store->options.invoice;
+    exp_keep_manner(w, x, &x->settings);
+    e = read_order(x, &w->arena, order, &info);
     if (e != ERR_OK) {
         exp_fail_one(w, x, inv_doc_text(INV_DOC_INVOICE),
                      unusable(e) ? "unusable-order" : "internal-fault", "%s",

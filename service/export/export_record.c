@@ -280,6 +280,8 @@ void exp_record_document(struct work *w, const struct element *el, const struct 
     d->reference = arena_str(a, s.reference);
     d->face = doc.has_lines ? exp_face(w, &s) : STR("");
     d->lost = el->lost;
+    if (str_eq(el->doc, STR("invoice")) && x->store)
+        d->manner = exp_manner(w, &x->settings);
     exp_know(w, x, &doc);
     exp_record_known(w, x, el->doc);
     if (doc.gone)

@@ -41,10 +41,11 @@ struct work_doc {
     struct str name;
     struct str reference;
     char due[11];
-    struct str face;  /* hash of all that we wrote, as Xero showed it then; "" not known */
-    struct str moved; /* the contact that it was found to go to now; "" its own */
-    struct str lost;  /* Xero's words on what it left out; "" nothing */
-    bool bad;         /* it is not what was wanted: nothing is paid or allocated */
+    struct str face;   /* hash of all that we wrote, as Xero showed it then; "" not known */
+    struct str moved;  /* the contact that it was found to go to now; "" its own */
+    struct str lost;   /* Xero's words on what it left out; "" nothing */
+    struct str manner; /* of the sale: what of the settings its lines were made by */
+    bool bad;          /* it is not what was wanted: nothing is paid or allocated */
     bool made, updated, voided, paid, allocated; /* by this lease, for the sentence */
 };
 
@@ -57,12 +58,13 @@ struct trouble {
 /* One leased order. */
 struct work_order {
     struct job_order *o;
-    struct set_store *store;   /* held until the lease ends: WANTED borrows its texts */
-    const struct order *order; /* NULL: not loaded */
-    const char *link;          /* the shop's page of it, or ours */
-    struct inv_known known;    /* its arrays grow by copies in the lease's arena */
-    struct work_doc *docs;     /* of those in KNOWN */
-    struct element *doubts;    /* documents of which nobody knows whether they were made */
+    struct set_store *store;      /* held until the lease ends: WANTED borrows its texts */
+    struct inv_settings settings; /* the store's, but see exp_keep_manner */
+    const struct order *order;    /* NULL: not loaded */
+    const char *link;             /* the shop's page of it, or ours */
+    struct inv_known known;       /* its arrays grow by copies in the lease's arena */
+    struct work_doc *docs;        /* of those in KNOWN */
+    struct element *doubts;       /* documents of which nobody knows whether they were made */
     size_t doubt_count;
     struct inv_wanted wanted;
     bool looks;       /* its documents are looked at */
@@ -239,6 +241,11 @@ void exp_write_known(struct work *w, struct js_out *out, const struct inv_known_
                      const struct work_doc *d, bool lines);
 void exp_read_known(struct work *w, struct work_order *x, struct str name,
                     const struct js_value *v);
+/* What of SETTINGS decides which lines and which money an invoice has, as words. */
+struct str exp_manner(struct work *w, const struct inv_settings *settings);
+/* Puts into SETTINGS what decided it for the sale that Xero holds for X, if it was recorded: what a
+ * person sets later is for later sales. */
+void exp_keep_manner(struct work *w, struct work_order *x, struct inv_settings *settings);
 /* The lines of S as DOC's, with KEYS in their order, or where these are "" each with the key that
  * it had BEFORE (may be NULL). None where they do not fit each other. */
 void exp_take_lines(struct work *w, struct str keys, const struct inv_known_doc *before,
