@@ -108,7 +108,7 @@ static bool ask(struct srv_req *req, struct str store_key, struct str id, bool a
     bool asked = set_store_look(req->redis, arena_str(req->arena, platform).p,
                                 arena_str(req->arena, rest).p, &s, info) == ERR_OK &&
                  !s->deleted && set_store_reads(s) &&
-                 fet_ask(req->redis, key, id, state, info) == ERR_OK;
+                 fet_ask(req->redis, key, id, state, false, info) == ERR_OK;
 
     set_store_put(s);
     return asked;

@@ -145,12 +145,12 @@ enum err fet_done(struct rds *r, const struct fet_lease *l, const struct fet_end
 
 /* ---- asking ---- */
 
-enum err fet_ask(struct rds *r, const char *store_key, struct str id, struct str state,
+enum err fet_ask(struct rds *r, const char *store_key, struct str id, struct str state, bool later,
                  struct errinfo *info)
 {
+    struct str argv[] = {str_of(store_key), id, state, later ? STR("fetchlater:") : STR("fetch:")};
     struct rds_reply *reply = NULL;
-    enum err e =
-        rds_script(r, "fetch_ask", (struct str[]){str_of(store_key), id, state}, 3, &reply, info);
+    enum err e = rds_script(r, "fetch_ask", argv, 4, &reply, info);
 
     if (e == ERR_OK && rds_int(reply) != 1)
         e = err_set(info, ERR_NOT_FOUND, "There is no store %s.", store_key);

@@ -101,9 +101,9 @@ struct fet_end {
 enum err fet_done(struct rds *r, const struct fet_lease *l, const struct fet_end *end,
                   struct errinfo *info) MUST_CHECK;
 
-/* Asks for order ID of STORE_KEY, at the front of its lane's time. STATE: for the worker, "" none.
- * ERR_NOT_FOUND: no such store. May be repeated. */
-enum err fet_ask(struct rds *r, const char *store_key, struct str id, struct str state,
+/* Asks for order ID of STORE_KEY. STATE: for the worker, "" none. LATER: it may wait behind what
+ * was asked for otherwise. ERR_NOT_FOUND: no such store. May be repeated. */
+enum err fet_ask(struct rds *r, const char *store_key, struct str id, struct str state, bool later,
                  struct errinfo *info) MUST_CHECK;
 /* Whether order ID of STORE_KEY is waiting or being read. */
 enum err fet_waits(struct rds *r, const char *store_key, struct str id, bool *waits,

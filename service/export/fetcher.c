@@ -80,8 +80,7 @@ static int64_t away_ms(const struct reading *w)
     return ms - dice % (ms / 2);
 }
 
-/* Redis does not take it: what is left of the lease goes back. */
-static enum read_next no_redis(struct reading *w, const struct errinfo *info)
+enum read_next ftc_no_redis(struct reading *w, const struct errinfo *info)
 {
     log_warn("fetch_not_stored", "Redis did not take what a shop gave; it is read again.",
              LOG_Z("store", w->lease->store), LOG_Z("error", info->text));
@@ -97,7 +96,7 @@ enum read_next ftc_permit(struct reading *w, const char *kind, int64_t cost)
                             &w->wait_ms, &info);
 
     if (e != ERR_OK)
-        return no_redis(w, &info);
+        return ftc_no_redis(w, &info);
     w->said = (struct fet_said){0};
     w->lost = permit == FET_LOST;
     return permit == FET_GO ? READ_GO : READ_STOP;
@@ -174,7 +173,7 @@ static enum read_next ingest(struct reading *w, struct job_event *e, const struc
         return READ_STOP;
     }
     if (x != ERR_OK)
-        return no_redis(w, &info);
+        return ftc_no_redis(w, &info);
     met_add(MET_FETCHES, 1, w->shop->platform, topic, job_result_text(result));
     log_debug("order_fetched", NULL, LOG_Z("order", e->order_key), LOG_Z("topic", topic),
               LOG_Z("result", job_result_text(result)));
@@ -224,7 +223,7 @@ static enum read_next park(struct reading *w, const struct fet_item *item, const
     struct str record = str_of(arena_printf(&w->arena, RDS_PREFIX "order:%s", key));
     struct str argv[] = {STR("HMGET"), record, STR("name"), STR("on")};
     if (rds_call(w->r, argv, 4, &name, &info) != ERR_OK)
-        return no_redis(w, &info);
+        return ftc_no_redis(w, &info);
     e.order_key = key;
     e.event = RUL_SEEN;
     e.unusable = &failure;
@@ -256,15 +255,35 @@ static void export_by_hand(struct reading *w, const struct fet_item *item)
                  STR_FMT(item->id), info.text);
 }
 
+/* What put an order on the lane: the topic of a pass, which may wait, and the days that it wants. */
+struct origin {
+    const char *topic;
+    bool later;
+    struct str from, to;
+};
+
+static struct origin origin_of(const struct fet_item *item)
+{
+    struct str days = item->state, what = str_split(&days, ' ');
+    struct str from = str_split(&days, ' ');
+
+    if (str_eq(what, STR("reconciliation")))
+        return (struct origin){"reconciliation", true, STR(""), STR("")};
+    if (str_eq(what, STR("backfill")))
+        return (struct origin){"backfill", true, from, days};
+    return (struct origin){"fetch", false, STR(""), STR("")};
+}
+
 static enum read_next fetch_order(struct reading *w, const struct fet_item *item)
 {
+    const struct origin from = origin_of(item);
     struct str none = STR("The shop knows no order of this number.");
     struct read_page page = {0};
     enum read_next next = w->shop->one(w, item->id, &page);
     bool read = false;
 
-    if (next == READ_GO && page.count == 1) {
-        next = ftc_take(w, &page.orders[0], "fetch", item->id, false);
+    if (next == READ_GO && page.count == 1 && ftc_in_days(w, &page.orders[0], from.from, from.to)) {
+        next = ftc_take(w, &page.orders[0], from.topic, item->id, from.later);
         read = next == READ_GO;
     }
     if (next == READ_NONE)
@@ -309,7 +328,7 @@ static enum read_next prepare(struct reading *w)
         return READ_STOP;
     }
     if (e != ERR_OK)
-        return no_redis(w, &info);
+        return ftc_no_redis(w, &info);
     for (size_t i = 0; i < sizeof(shops) / sizeof(shops[0]); i++) {
         if (strcmp(shops[i]->platform, w->store->platform) == 0)
             w->shop = shops[i];
@@ -322,7 +341,7 @@ static enum read_next prepare(struct reading *w)
     if (e == ERR_OK)
         return READ_GO;
     if (e != ERR_NOT_FOUND && e != ERR_CRYPTO)
-        return no_redis(w, &info);
+        return ftc_no_redis(w, &info);
     if (e == ERR_NOT_FOUND && set_store_reads(w->store)) {
         hold(w, AWAY_MS, false, STR("")); /* it was entered a moment ago, and is on its way here */
         return READ_STOP;

@@ -107,17 +107,51 @@ static struct str progress(struct reading *w, const struct pass *p, bool ended, 
     return out;
 }
 
-/* Only orders that were created in the days asked for. */
-static bool in_days(const struct reading *w, const struct pass *p, const struct read_order *o)
+bool ftc_in_days(const struct reading *w, const struct read_order *o, struct str from,
+                 struct str to)
 {
     const char *name = w->shop == &ftc_amazon ? "createdTime" : "created_at";
     const struct js_value *order = js_get(o->root, "order");
-    struct str at = shc_text(order ? order : o->root, name);
     char day[11];
 
-    if (!p->from[0] || !ord_day(at, day))
+    if (from.n == 0 || !ord_day(shc_text(order ? order : o->root, name), day))
         return true;
-    return strcmp(day, p->from) >= 0 && strcmp(day, p->to) <= 0;
+    return str_compare(str_of(day), from) >= 0 && str_compare(str_of(day), to) <= 0;
+}
+
+/* Whether the order is stored here as it was at its last change, or after. */
+static enum err is_known(struct reading *w, const struct read_order *o, bool *known,
+                         struct errinfo *info)
+{
+    struct str key =
+        str_of(arena_printf(&w->arena, RDS_PREFIX "order:%s/%.*s", w->store->key, STR_FMT(o->id)));
+    struct rds_reply *stamp = NULL;
+    int64_t seconds = 0;
+    char text[24];
+    enum err e = rds_call(w->r, (struct str[]){STR("HGET"), key, STR("snap")}, 3, &stamp, info);
+
+    *known = false;
+    if (e == ERR_OK && ord_time(str_of(o->updated_at), &seconds, NULL)) {
+        (void)snprintf(text, sizeof(text), "%012lld", (long long)seconds); /* as ord_stamp begins */
+        *known = str_compare(str_cut(rds_text(stamp), 12), str_of(text)) >= 0;
+    }
+    rds_free(stamp);
+    return e;
+}
+
+/* An order that was only listed is put on the lane, behind what is asked for otherwise; a
+ * reconciliation leaves out what is known. */
+static enum read_next put_on_lane(struct reading *w, const struct pass *p, const char *topic,
+                                  const struct read_order *o)
+{
+    struct str state = str_of(arena_printf(&w->arena, "%s %s %s", topic, p->from, p->to));
+    struct errinfo info = {0};
+    bool known = false;
+    enum err e = p->from[0] ? ERR_OK : is_known(w, o, &known, &info);
+
+    if (e == ERR_OK && !known)
+        e = fet_ask(w->r, w->store->key, o->id, state, true, &info);
+    return e == ERR_OK ? READ_GO : ftc_no_redis(w, &info);
 }
 
 /* Reads the pass' next page and hands over its orders. NEXT: what the page after it is asked for
@@ -130,9 +164,11 @@ static enum read_next read_one(struct reading *w, struct pass *p, const char *to
     enum read_next n = w->shop->some(w, &range, &page);
 
     for (size_t i = 0; n == READ_GO && i < page.count; i++) {
-        if (!in_days(w, p, &page.orders[i]))
+        const struct read_order *o = &page.orders[i];
+
+        if (o->root && !ftc_in_days(w, o, str_of(p->from), str_of(p->to)))
             continue;
-        n = ftc_take(w, &page.orders[i], topic, STR(""), true);
+        n = o->root ? ftc_take(w, o, topic, STR(""), true) : put_on_lane(w, p, topic, o);
         p->done += n == READ_GO;
         if (n == READ_REFUSED) /* one that cannot be read does not stop the others */
             n = READ_GO;

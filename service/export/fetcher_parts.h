@@ -48,10 +48,13 @@ struct reading {
     struct arena arena; /* as long as the lease */
 };
 
-/* One order as the shop gave it, in the form in which it is stored. */
+/* One order as the shop gave it, in the form in which it is stored; or, where a shop only lists
+ * what has changed (ROOT NULL), which one. */
 struct read_order {
     const struct js_value *root;
     struct str body; /* ROOT's bytes */
+    struct str id;   /* only listed: its id, and when it changed last */
+    char updated_at[36];
 };
 
 /* What one call gave. */
@@ -97,7 +100,14 @@ enum read_next ftc_take(struct reading *w, const struct read_order *order, const
 void ftc_note(struct reading *w, const char *level, const char *event, const char *fmt, ...)
     PRINTF(4, 5);
 
+/* Redis does not take it: what is left of the lease goes back. READ_STOP. */
+enum read_next ftc_no_redis(struct reading *w, const struct errinfo *info);
+
 /* ---- fetcher_pages.c ---- */
+
+/* Whether the order was created on one of these days, by its own offset; FROM "": any. */
+bool ftc_in_days(const struct reading *w, const struct read_order *o, struct str from,
+                 struct str to);
 
 /* One page of a reconciliation or of a backfill. */
 enum read_next ftc_reconcile(struct reading *w, const struct fet_item *item);

@@ -26,7 +26,7 @@ static int fresh(void **state)
 
 static void ask(const char *store, const char *id)
 {
-    assert_int_equal(fet_ask(r, store, str_of(id), STR(""), NULL), ERR_OK);
+    assert_int_equal(fet_ask(r, store, str_of(id), STR(""), false, NULL), ERR_OK);
 }
 
 static bool waits(const char *store, const char *id)
@@ -137,7 +137,7 @@ static void test_an_order_asked_for_twice_is_read_once(void **state)
 static void test_an_unknown_or_deleted_store_is_not_read(void **state)
 {
     (void)state;
-    assert_int_equal(fet_ask(r, "amazon/NONE", STR("1"), STR(""), NULL), ERR_NOT_FOUND);
+    assert_int_equal(fet_ask(r, "amazon/NONE", STR("1"), STR(""), false, NULL), ERR_NOT_FOUND);
     ask(A, "1");
     struct fet_lease l = lease(60000, 20);
     ask(A, "2");
@@ -284,6 +284,17 @@ static void test_what_may_wait_comes_after_what_was_asked_for(void **state)
     l = lease(60000, 20);
     assert_true(str_eq(l.items[0].state, STR("page 2")));
     one_done(&l, &(struct fet_report){.outcome = FET_AGAIN, .delay_ms = 900000});
+    nothing_due();
+    /* An order that may wait goes behind; asked for by somebody else, it does not. */
+    assert_int_equal(fet_ask(r, A, STR("8"), STR("backfill"), true, NULL), ERR_OK);
+    assert_int_equal(fet_ask(r, A, STR("7"), STR(""), false, NULL), ERR_OK);
+    assert_int_equal(fet_ask(r, A, STR("7"), STR("backfill"), true, NULL), ERR_OK);
+    l = lease(60000, 20);
+    assert_true(l.count == 1 && str_eq(l.items[0].id, STR("7")) && l.items[0].state.n == 0);
+    all_done(&l);
+    l = lease(60000, 20);
+    assert_true(str_eq(l.items[0].id, STR("8")) && str_eq(l.items[0].state, STR("backfill")));
+    all_done(&l);
     nothing_due();
     /* No token any more: no reconciliation either. */
     redis_do(r, "HDEL", RDS_PREFIX "store:" A, "secret_at:refresh_token");
