@@ -246,6 +246,7 @@ static enum err new_fetcher(struct worker *wk, struct hand *h, struct errinfo *i
                    .lwa_url = cfg->amazon_lwa_url,
                    .client_id = cfg->amazon_client_id,
                    .client_secret = cfg->amazon_client_secret},
+        .shopify_url = cfg->shopify_api_url,
         .lease_ms = cfg->lease_s * 1000,
         .reconcile_ms = cfg->reconcile_s * 1000,
         .master = &wk->master_keys,

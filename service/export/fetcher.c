@@ -19,7 +19,7 @@
  * side. A new token lets the lane go at once. */
 #define DENIED_MS 900000
 
-static const struct shop *const shops[] = {&ftc_amazon};
+static const struct shop *const shops[] = {&ftc_amazon, &ftc_shopify};
 
 enum err ftc_new(const struct ftc_options *o, struct rds_pool *redis, struct set_cache *stores,
                  struct ftc **out, struct errinfo *info)
@@ -32,7 +32,12 @@ enum err ftc_new(const struct ftc_options *o, struct rds_pool *redis, struct set
     f->lease_ms = o->lease_ms;
     f->reconcile_ms = o->reconcile_ms;
     f->stopping = o->stopping;
+    const struct sapi_options shopify = {
+        .api_url = o->shopify_url, .permit = ftc_shopify_permit, .arg = f};
     enum err e = aapi_new(&o->amazon, &f->amazon);
+
+    if (e == ERR_OK)
+        e = sapi_new(&shopify, &f->shopify);
     if (e != ERR_OK) {
         ftc_free(f);
         return err_set(info, e, "The clients of shops cannot be made.");
@@ -46,6 +51,7 @@ void ftc_free(struct ftc *f)
     if (!f)
         return;
     aapi_free(f->amazon);
+    sapi_free(f->shopify);
     x_free(f);
 }
 
@@ -255,7 +261,7 @@ static void export_by_hand(struct reading *w, const struct fet_item *item)
                  STR_FMT(item->id), info.text);
 }
 
-/* What put an order on the lane: the topic of a pass, which may wait, and the days that it wants. */
+/* What put an order on the lane: the topic of a pass, which may wait, and the days it wants. */
 struct origin {
     const char *topic;
     bool later;
@@ -394,6 +400,7 @@ enum err ftc_run(struct ftc *f, struct fet_lease *lease, struct errinfo *info)
 
     if (!w.r)
         return err_set(info, ERR_UNREACHABLE, "No connection to Redis is free.");
+    f->at = &w;
     w.reports = arena_array(&w.arena, lease->count + 1, sizeof(*w.reports));
     next = prepare(&w);
     for (size_t i = 0; i < lease->count && next == READ_GO && !stopping(&w); i++)
@@ -402,6 +409,7 @@ enum err ftc_run(struct ftc *f, struct fet_lease *lease, struct errinfo *info)
         log_warn("shop_held", w.why, LOG_Z("store", lease->store), LOG_INT("ms", w.hold_ms));
     if (!w.lost)
         e = tell(&w, info);
+    f->at = NULL;
     set_store_put(w.store);
     buf_free_secret(&w.token);
     arena_free(&w.arena);

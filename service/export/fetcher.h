@@ -10,9 +10,11 @@
 #include "queue/settings.h"
 #include "service/base/crypto.h"
 #include "service/export/amazon_api.h"
+#include "service/export/shopify_api.h"
 
 struct ftc_options {
     struct aapi_options amazon;
+    const char *shopify_url; /* root without path for all shops; NULL: each shop's own domain */
     int64_t lease_ms, reconcile_ms;
     const struct cry_keys *master; /* opens the stores' tokens */
     const _Atomic bool *stopping;  /* borrowed; looked at between orders. NULL: never */

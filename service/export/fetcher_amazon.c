@@ -40,8 +40,8 @@ static enum read_next one(struct reading *w, struct str id, struct read_page *pa
     next = judge(w, FET_ORDER, e, calls, page, &info);
     if (next == READ_GO) {
         page->orders = arena_alloc(&page->arena, sizeof(*page->orders));
-        page->orders[0] =
-            (struct read_order){page->answer.doc.root, buf_str(&page->answer.http.body)};
+        page->orders[0] = (struct read_order){.root = page->answer.doc.root,
+                                              .body = buf_str(&page->answer.http.body)};
         page->count = 1;
     }
     return next;

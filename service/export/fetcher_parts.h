@@ -8,8 +8,12 @@
 #include "service/export/fetcher.h"
 #include "service/export/shop_call.h"
 
+struct reading;
+
 struct ftc {
     struct aapi *amazon;
+    struct sapi *shopify;
+    struct reading *at; /* the lease at work: whom Shopify's client asks for permits */
     struct rds_pool *redis;
     struct set_cache *stores;
     const struct cry_keys *master;
@@ -40,9 +44,10 @@ struct reading {
     struct fet_report *reports;
     size_t report_count;
     int64_t hold_ms, wait_ms;
-    bool denied; /* the hold needs somebody to mend it */
-    bool lost;   /* the lease is another's */
-    bool logged; /* the hold is for people to see */
+    int64_t calls; /* Shopify: made for the item at hand */
+    bool denied;   /* the hold needs somebody to mend it */
+    bool lost;     /* the lease is another's */
+    bool logged;   /* the hold is for people to see */
     char why[512];
     struct str reconciled_to;
     struct arena arena; /* as long as the lease */
@@ -81,7 +86,7 @@ struct shop {
     enum read_next (*some)(struct reading *w, const struct read_range *range,
                            struct read_page *page);
 };
-extern const struct shop ftc_amazon;
+extern const struct shop ftc_amazon, ftc_shopify;
 
 /* ---- fetcher.c ---- */
 
@@ -102,6 +107,11 @@ void ftc_note(struct reading *w, const char *level, const char *event, const cha
 
 /* Redis does not take it: what is left of the lease goes back. READ_STOP. */
 enum read_next ftc_no_redis(struct reading *w, const struct errinfo *info);
+
+/* ---- fetcher_shopify.c ---- */
+
+/* What Shopify's client asks before every call; ARG: the struct ftc. */
+bool ftc_shopify_permit(void *arg, int64_t cost, const struct sapi_points *said);
 
 /* ---- fetcher_pages.c ---- */
 

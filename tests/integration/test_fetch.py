@@ -9,6 +9,7 @@ import uuid
 import pytest
 
 import lib
+import orders
 from test_amazon import DATA, KEY, MAPPINGS, Seller, notice, order_id
 
 SAMPLE = json.loads((DATA / "orders_2026-01-01" / "getOrder_01_gbp_103_97.json").read_text())
@@ -271,3 +272,95 @@ def test_amazon_away_is_asked_again_and_nothing_is_lost(own_stack):
     s.send(notice(s, order))
     s.wait_done(order)
     assert s.log("shop_held")
+
+
+# ---- Shopify ----
+
+class Shopify(lib.Shop):
+    """A shop whose Admin API the simulator plays."""
+
+    def __init__(self, stack, settings=None, token=True, **limits):
+        self.token = f"shpat_{uuid.uuid4().hex}"
+        name = f"fetch-{uuid.uuid4().hex[:10]}.myshopify.com"
+        stack.sim.control("POST", "shopify/shops", {"shop": name, "token": self.token, **limits})
+        super().__init__(stack, settings=settings, name=name,
+                         secrets={"webhook": lib.SECRET, **({"api_token": self.token} if token else {})})
+
+    def sell(self, **fields):
+        body = orders.order(updated_at=fields.pop("updated_at", ago(minutes=10)), **fields)
+        self.stack.sim.control("POST", "shopify/orders", {"shop": self.domain, "orders": [body]})
+        return body
+
+    def log(self, q):
+        return self.stack.receiver.api("GET", f"/log?connection={self.connection}&q={q}")[1]["rows"]
+
+    def asked(self):
+        return [c for c in self.stack.sim.calls(self.domain) if "graphql" in c["path"]]
+
+
+@pytest.fixture
+def shopify(stack):
+    return lambda **options: Shopify(stack, **options)
+
+
+def test_orders_whose_webhook_never_came_are_all_there_after_one_pass(shopify):
+    s = shopify(token=False)
+    sold = [s.sell() for _ in range(6)]
+    assert s.send("orders/paid", sold[0])[0] == 200  # of one it did
+    s.wait_done(sold[0]["id"])
+    assert s.patch({"secrets": {"api_token": s.token}})[0] == 200
+    for body in sold:
+        s.wait_done(body["id"])
+    assert len(s.invoices()) == 6
+    # The one that is known was not asked for; what comes late changes nothing.
+    assert s.record(sold[0]["id"])["rev"] == "1"
+    for body in sold:
+        assert s.send("orders/paid", body)[1]["result"] in ("stale_event", "queued", "skipped", "duplicate")
+    s.idle()
+    assert len(s.invoices()) == 6
+    assert {i["Total"] for i in s.invoices()} == {s.invoices()[0]["Total"]}
+
+
+def test_a_shopify_order_by_hand_and_one_that_is_not_there(shopify):
+    s = shopify(settings={"auto_sync": "off"})
+    body = s.sell()
+    path = f"/orders/shopify/{s.domain}/"
+    status, answer = s.stack.receiver.api("POST", path + f"{body['id']}/export?wait=20", token=lib.SUPPORT)
+    assert (status, answer.get("exported")) == (200, 1), answer
+    status, answer = s.stack.receiver.api("POST", path + "99/export?wait=20", token=lib.SUPPORT)
+    assert status == 404 and "not there" in answer["detail"]
+
+
+def test_a_shopify_backfill_reads_its_days(still):
+    s = Shopify(still)
+    inside = s.sell(created_at="2026-03-02T12:00:00+00:00", processed_at="2026-03-02T12:00:00+00:00")
+    outside = s.sell(created_at="2026-03-05T12:00:00+00:00", processed_at="2026-03-05T12:00:00+00:00")
+    status, started = still.receiver.api("POST", f"/stores/shopify/{s.domain}/backfill",
+                                         {"from": "2026-03-02", "to": "2026-03-03"})
+    assert status == 202
+    lib.wait_until(lambda: task(s, started["task"])[1]["status"] == "done", "the task ends")
+    s.wait_done(inside["id"])
+    lib.wait_until(lambda: still.redis.call("ZCARD", f"{lib.PREFIX}fetchlater:shopify/{s.domain}") == 0
+                   and still.redis.call("ZCARD", f"{lib.PREFIX}fetchlease:shopify/{s.domain}") == 0, "all are read")
+    assert s.record(outside["id"]) == {} and len(s.invoices()) == 1
+
+
+def test_a_shops_points_are_kept_to(still):
+    s = Shopify(still, costs=[400, 800])
+    still.redis.call("HSET", f"{lib.PREFIX}seller:shopify/{s.domain}", "cost:rate", "400", "cost:burst", "800")
+    sold = [s.sell() for _ in range(5)]
+    for body in sold:
+        still.receiver.api("POST", f"/orders/shopify/{s.domain}/{body['id']}/export", token=lib.SUPPORT)
+    for body in sold:
+        s.wait_done(body["id"])
+    kinds = [v["kind"] for v in still.sim.control("GET", "violations")["violations"]]
+    assert not [k for k in kinds if k in ("limit_cost", "limit_query")]
+
+
+def test_a_wrong_shopify_token_holds_the_shop_and_says_so(still):
+    s = Shopify(still, token=False)
+    assert s.patch({"secrets": {"api_token": "shpat_not_the_one"}})[0] == 200
+    status, answer = still.receiver.api("POST", f"/orders/shopify/{s.domain}/77/export", token=lib.SUPPORT)
+    assert status == 202 and answer["waiting"] == 1
+    lib.wait_until(lambda: s.log("shop_held"), "the log says it")
+    assert len(s.asked()) <= 2
