@@ -62,7 +62,7 @@ struct inv_settings {
 
 /* A line of a document. Its KEY names what of the order it stands for: the order line's id, "tip",
  * "duty:<id>", "rounding"...; each document has a key once, and the same thing has the same key in
- * every build. */
+ * every build. There is no comma in it. */
 struct inv_line {
     struct str key;
     struct str item_id; /* LineItemID of a line that Xero holds; "" of a new one */

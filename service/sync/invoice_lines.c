@@ -137,6 +137,16 @@ struct group {
     const struct inv_coding *coding;
 };
 
+static struct str discount_key(const struct lines *l, const struct inv_coding *c)
+{
+    char *key =
+        arena_printf(l->w->arena, "discount:%s %.*s", mon_rate_text(c->rate).z, STR_FMT(c->titles));
+
+    for (char *comma = key; (comma = strchr(comma, ',')) != NULL;)
+        *comma = ';';
+    return str_of(key);
+}
+
 static struct group *group_of(const struct lines *l, const struct inv_draft *d,
                               struct group *groups, size_t *count)
 {
@@ -147,9 +157,7 @@ static struct group *group_of(const struct lines *l, const struct inv_draft *d,
         if (str_eq(groups[i].coding->titles, c->titles) &&
             groups[i].coding->rate.units == c->rate.units)
             return &groups[i];
-    key = c->titles.n == 0 ? STR("discount:exempt")
-                           : str_of(arena_printf(l->w->arena, "discount:%s %.*s",
-                                                 mon_rate_text(c->rate).z, STR_FMT(c->titles)));
+    key = c->titles.n == 0 ? STR("discount:exempt") : discount_key(l, c);
     groups[*count] = (struct group){
         .line = {.key = key,
                  .description = STR("Discount"),

@@ -150,6 +150,18 @@ def test_an_edit_before_payment_updates_the_same_invoice_and_keeps_its_lines(sho
     assert violations(s) == []
 
 
+def test_a_tax_whose_name_has_a_comma_keeps_the_lines_of_its_discount(shop):
+    s = shop(settings={**UNPAID, "discount_lines": True})
+    body = order("pending", lines=[line("Mug", "10.00", 3, discount="3.00", tax_title="VAT, standard"),
+                                   line("Tea", "5.00", 2, tax_title="VAT, standard")])
+    export(s, "orders/create", body)
+    (invoice,) = s.invoices()
+    export(s, "orders/updated", remove(body, [(body["line_items"][1], 1)]))
+    (updated,) = s.invoices()
+    assert updated["InvoiceID"] == invoice["InvoiceID"] and Decimal(updated["Total"]) == Decimal("43.20")
+    assert {x["LineItemID"] for x in updated["LineItems"]} == {x["LineItemID"] for x in invoice["LineItems"]}
+
+
 def test_an_edit_after_payment_makes_a_credit_note_and_a_further_invoice(shop):
     s, body = shop(settings=UNPAID), order("paid", lines=two_lines())
     export(s, "orders/paid", body)
