@@ -106,10 +106,8 @@ enum work_next exp_settle(struct work *w, struct call *c, bool may_send)
         next = exp_send(w, c->kind->method, exp_path(w, c), c, &a);
     if (next == WORK_GO && a.verdict == XERO_ANSWERED) {
         next = exp_apply(w, c, &a);
-    } else if (next == WORK_GO) {
-        w->answered = true; /* refused as a whole: none of it was made */
-    } else if (next == WORK_UNKNOWN && !a.in_progress) {
-        next = exp_resolve(w, c);
+    } else if (next == WORK_GO || (next == WORK_UNKNOWN && !a.in_progress)) {
+        next = exp_resolve(w, c); /* a refusal, too, is of this sending, not of the one before */
     } else if (next != WORK_LET_GO) {
         mark_open(w, c);
         next = WORK_HAND_BACK;

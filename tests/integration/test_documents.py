@@ -414,6 +414,20 @@ def test_a_later_call_whose_answer_is_lost_is_made_once(shop, kind, how):
     assert len(s.calls()) == before and violations(s) == []
 
 
+@pytest.mark.parametrize("kind", STEPS)
+def test_a_refusal_of_the_same_bytes_says_nothing_of_their_first_sending(shop, kind):
+    """What Xero says of a key whose first call still runs is not documented."""
+    step = STEPS[kind]
+    s = shop(settings=step.settings)
+    body, event = begin(s, step)
+    call = {"tenant": s.tenant, "method": step.method, "path": step.path, "fault": "status"}
+    s.stack.sim.fault(**call, status=503, when="after")
+    s.stack.sim.fault(**call, status=409, remember=False)
+    export(s, step.topic, event)
+    assert "att" not in s.record(body["id"])
+    expect_step(s, step)
+
+
 @pytest.mark.parametrize("kind,when", [
     *((kind, "after") for kind in STEPS if kind != "void"), ("update", "before"), ("credit note of a refund", "before")])
 def test_an_outage_that_also_meets_the_look_up_leaves_a_mark_that_is_cleared_later(shop, kind, when):
