@@ -222,8 +222,10 @@ static enum xero_verdict judge_status(struct xero_answer *a, bool write)
         return XERO_NOT_FOUND;
     if (a->status == 429)
         return XERO_LIMITED;
-    if (a->status >= 500)
+    if (a->status >= 500 || a->status == 408) {
+        a->in_progress = write && (a->status == 504 || a->status == 408);
         return failed;
+    }
     /* The key went out before with other bytes: what became of those has to be looked up. */
     if (a->status == 400 && contains(a->message, STR("used with a different request")))
         return XERO_UNKNOWN;

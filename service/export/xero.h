@@ -43,7 +43,8 @@ struct xero_answer {
     int64_t retry_after_s;         /* 429; -1 not said */
     int64_t day_left, minute_left; /* -1 not said */
     bool day_problem;              /* 429 because the day's budget is spent */
-    bool in_progress;     /* UNKNOWN because no answer came in time: Xero may still be at it */
+    bool in_progress;     /* UNKNOWN because no answer came in time, to us or to what stands between
+                           * (504, 408): Xero may still be at it */
     char correlation[64]; /* Xero's id of the answer, for its support; "" none */
     struct str message;   /* for people: whole-call message; "" none */
     struct str *messages; /* what it is made of; at least one when REFUSED */

@@ -82,7 +82,7 @@ static void judges_every_row_of_the_table(void **state)
         xero_answer_free(&a);
         rows++;
     }
-    assert_int_equal(rows, 20);
+    assert_int_equal(rows, 23);
     buf_free(&table);
 }
 
@@ -97,6 +97,9 @@ static void keeps_xeros_words_and_its_id_of_the_answer(void **state)
     load("error_500", true, &a);
     assert_string_equal(a.correlation, "7d9f1c52-1111-4a5b-8c57-0b3f0a1d2e33");
     assert_false(a.in_progress);
+    xero_answer_free(&a);
+    load("gateway_504", true, &a);
+    assert_true(a.in_progress);
     xero_answer_free(&a);
     load("token_expired", true, &a);
     assert_string_equal(a.correlation, "2f6b7c1e-0f5e-4c5f-9d55-6a3c1f2b7a10");
