@@ -1,7 +1,7 @@
 /*
  * DESIGN: Amazon states what each item's pieces cost together, and beside it a tax; whether the
  * prices hold that tax already it does not say. So both sums are made, and the one that is the
- * order's total tells.
+ * order's total tells. Where it states no tax at all, the prices may hold one all the same.
  */
 #include "service/sync/amazon.h"
 
@@ -167,6 +167,9 @@ enum err amz_add_charge(struct amz_reader *r, const struct amz_item *item,
         return err_set(r->info, e, "Its price does not fit.");
     if (c->tax.units != 0)
         add_tax(r, line, c->tax, item->withheld);
+    else
+        line->vat_unstated =
+            c->kind != ORD_TIP && !item->withheld && c->price.units != mon_abs(c->discount).units;
     return count_charge(r, item, c);
 }
 
@@ -183,6 +186,18 @@ static enum err fits_neither(struct amz_reader *r, struct money total, struct mo
                        ? " It has a gift whose wrapping is not priced: fetch the order by "
                          "the Orders API 2026-01-01."
                        : "");
+}
+
+/* Prices in the United States and Canada hold no tax. Elsewhere they hold the VAT; where Amazon
+ * states what of it the seller owes, it does so for each line, and none means none. */
+static void settle_unstated(struct amz_reader *r)
+{
+    bool on_top = str_eq(r->home, STR("US")) || str_eq(r->home, STR("CA"));
+    bool stated = r->tax.units != r->withheld.units;
+
+    for (size_t i = 0; i < r->o->line_count; i++)
+        if (on_top || stated || !r->o->taxes_included)
+            r->lines[i].vat_unstated = false;
 }
 
 enum err amz_reconcile(struct amz_reader *r, struct money total, bool net)
@@ -206,6 +221,7 @@ enum err amz_reconcile(struct amz_reader *r, struct money total, bool net)
     } else {
         return fits_neither(r, total, on_top);
     }
+    settle_unstated(r);
     o->total = total;
     o->total_tax = r->tax;
     o->current_total = total;

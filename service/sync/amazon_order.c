@@ -320,7 +320,7 @@ static void read_party(struct amz_reader *r, const struct js_value *order)
     o->po_number = amz_words(r, buyer, "buyerPurchaseOrderNumber");
     o->country = amz_words(r, address, "countryCode");
     if (o->country.n != 2)
-        o->country = amz_country(word_of(js_get(order, "salesChannel"), "marketplaceId"));
+        o->country = r->home;
 }
 
 static bool is_replacement(const struct js_value *order)
@@ -359,6 +359,7 @@ enum err amz_read_2026(struct amz_reader *r, const struct js_value *order)
                        market.n > 0 ? market : name, str_eq(name, STR("NON_AMAZON")));
     if (e != ERR_OK)
         return e;
+    r->home = amz_country(word_of(channel, "marketplaceId"));
     r->o->state.replacement = is_replacement(order);
     read_party(r, order);
     read_packages(r->o, js_get(order, "packages"));

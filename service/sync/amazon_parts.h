@@ -17,6 +17,7 @@ struct amz_reader {
     struct money base;     /* prices less discounts */
     struct money tax;      /* stated beside them */
     struct money withheld; /* of that, what the marketplace remits itself */
+    struct str home;       /* country of the marketplace; "" unknown */
     bool hidden_wrap;      /* a gift whose wrapping is not priced: v0 hides it without a token */
 };
 
@@ -59,8 +60,9 @@ void amz_make_room(struct amz_reader *r, size_t n);
 /* Adds a line for a charge that is not 0, and counts it in the sums. ERR_RANGE: it is negative. */
 enum err amz_add_charge(struct amz_reader *r, const struct amz_item *item,
                         const struct amz_charge *c) MUST_CHECK;
-/* All lines are there: says whether prices include the tax, by the TOTAL that comes out, and sets
- * the order's totals. NET: what a marketplace withholds is not in TOTAL. */
+/* All lines are there: says whether prices include the tax, by the TOTAL that comes out, and
+ * whether they may hold one that is not stated; sets the order's totals. NET: what a marketplace
+ * withholds is not in TOTAL. */
 enum err amz_reconcile(struct amz_reader *r, struct money total, bool net) MUST_CHECK;
 
 /* The two shapes of an order. ORDER is the order's own object. */

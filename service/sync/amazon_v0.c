@@ -123,7 +123,6 @@ static void read_party(struct amz_reader *r, const struct js_value *order)
 {
     const struct js_value *buyer = js_get(order, "BuyerInfo");
     struct order *o = r->o;
-    struct str marketplace;
 
     o->party.name = amz_words(r, buyer, "BuyerName");
     o->party.email = amz_words(r, buyer, "BuyerEmail");
@@ -131,8 +130,8 @@ static void read_party(struct amz_reader *r, const struct js_value *order)
         o->party.company = amz_words(r, js_get(buyer, "BuyerTaxInfo"), "CompanyLegalName");
     o->po_number = amz_words(r, buyer, "PurchaseOrderNumber");
     o->country = amz_words(r, js_get(order, "ShippingAddress"), "CountryCode");
-    if (o->country.n != 2 && js_string(js_get(order, "MarketplaceId"), &marketplace))
-        o->country = amz_country(marketplace);
+    if (o->country.n != 2)
+        o->country = r->home;
 }
 
 enum err amz_read_v0(struct amz_reader *r, const struct js_value *order,
@@ -147,6 +146,7 @@ enum err amz_read_v0(struct amz_reader *r, const struct js_value *order,
                        str_starts(channel, STR("Non-Amazon")));
     if (e != ERR_OK)
         return e;
+    r->home = amz_country(amz_words(r, order, "MarketplaceId"));
     r->o->state.replacement = amz_true(js_get(order, "IsReplacementOrder"));
     read_party(r, order);
     return read_money(r, order, items);

@@ -71,6 +71,7 @@ struct ord_line {
     struct money discount;                      /* of the whole line: its allocations */
     const struct ord_tax *taxes;
     size_t tax_count;
+    bool vat_unstated; /* its price may hold a VAT that the shop does not state (Amazon) */
 };
 
 struct ord_transaction {

@@ -70,3 +70,33 @@ static inline enum err open_record(struct sample *s, size_t i)
 
     return e == ERR_OK ? amz_record(&s->body, i, &s->record, &s->info) : e;
 }
+
+/* Reads an order as it would come back from where it is stored. */
+static inline enum err read_order(struct sample *s)
+{
+    struct buf stored = BUF_CAP(LIM_JSON_BYTES);
+    enum err e = open_record(s, 0);
+
+    if (e == ERR_OK) {
+        assert_int_equal(s->record.kind, AMZ_ORDER);
+        amz_write_order(&s->record, &stored);
+        e = js_parse(buf_str(&stored), stored.n, &s->doc, &s->info);
+    }
+    if (e == ERR_OK)
+        e = amz_read_order(s->doc.root, STR("AAAAA"), &s->arena, &s->o, &s->info);
+    buf_free(&stored);
+    return e;
+}
+
+/* The order ORDER of v0 with the items ITEMS; NULL: without any. */
+static inline void load_v0(struct sample *s, const char *order, const char *items)
+{
+    begin(s);
+    buf_addz(&s->text, "{\"orderResponse\":");
+    load_named(order, &s->text);
+    if (items) {
+        buf_addz(&s->text, ",\"orderItemsResponse\":");
+        load_named(items, &s->text);
+    }
+    buf_addc(&s->text, '}');
+}
