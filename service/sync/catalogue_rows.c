@@ -108,6 +108,12 @@ const struct cat_row cat_rows[] = {
      .cause = "No Xero tax is mapped for that tax; Xero taxes are for sales or for purchases.",
      .action = "Map the tax to a sales tax rate.",
      .fix_in = CAT_FIX_HERE, .retry = CAT_RETRY_NO, .setting = "mappings.taxes"},
+    {.id = "vat-rate-missing",
+     .cause = "Amazon's prices may hold a VAT that it does not state, and the store's settings "
+              "have no rate for the order's country.",
+     .action = "Set the country's rate in the store's settings (vat_rates), like \"0.2\" for "
+               "20 %, or \"0\" if no VAT is due there; then export again.",
+     .fix_in = CAT_FIX_HERE, .retry = CAT_RETRY_NO, .setting = "settings.vat_rates"},
     {.id = "tax-above-line",
      .pattern = "the tax amount cannot be greater than the line amount*",
      .cause = "The tax sent for a line is larger than the line itself.",

@@ -106,6 +106,7 @@ static void close_books(const struct inv_books *b, struct inv_wanted *out)
 /* Each step rests on those before it. A problem of the invoice ends them: nothing may be sent. */
 static enum err fill_books(struct inv_books *b, const char *order_link)
 {
+    RETURN_IF(inv_state_vat(b->w));
     RETURN_IF(inv_open_books(b, order_link));
     if (has_invoice_problem(b->w))
         return ERR_OK;

@@ -53,6 +53,7 @@ struct inv_settings {
         account_gift_cards, account_fees, account_rounding, account_marketplace_tax;
     struct inv_map account_by_sku, account_by_product_type, account_by_vendor;
     struct inv_map tax_by_title, tax_by_rate, tax_by_country;
+    struct inv_map vat_rates; /* country or "*" -> rate */
     struct str tax_default, tax_exempt;
     struct str payment_default;
     struct inv_map payment_by_gateway;

@@ -177,6 +177,20 @@ static struct str code_account(struct inv_work *w, enum inv_doc doc, const struc
 
 /* ---- both ---- */
 
+static void fail_vat(struct inv_work *w, enum inv_doc doc)
+{
+    struct str country = w->o->country;
+    const char *named = "a country that is not told: it takes the rate of \"*\"";
+
+    if (country.n > 0)
+        named = arena_printf(w->arena, "%.*s: it names neither \"%.*s\" nor \"*\"",
+                             STR_FMT(country), STR_FMT(country));
+    inv_fail(w, doc, "vat-rate-missing",
+             "The prices may hold a VAT that the shop does not state, and settings.vat_rates has "
+             "no rate for %s.",
+             named);
+}
+
 void inv_code_line(struct inv_work *w, enum inv_doc doc, const struct ord_line *line,
                    struct inv_coding *out)
 {
@@ -184,6 +198,8 @@ void inv_code_line(struct inv_work *w, enum inv_doc doc, const struct ord_line *
     const struct inv_line *written = line->id.n > 0 ? inv_written_line(w->known, line->id) : NULL;
     bool taxed = is_taxed(line, &out->rate);
 
+    if (line->vat_unstated)
+        fail_vat(w, doc);
     if (written && written->account.n > 0 && written->tax_type.n > 0) {
         *out = (struct inv_coding){
             .account = written->account, .tax_type = written->tax_type, .rate = out->rate};

@@ -43,6 +43,13 @@ void inv_make_head(struct inv_work *w, const char *order_link, struct inv_docume
  * its reference, which has to be in place: "#1042 (dated 2026-01-31)". */
 void inv_set_date(struct inv_work *w, const char day[11], struct inv_document *doc);
 
+/* ---- invoice_vat.c ---- */
+
+/* Makes w->o an order in which the VAT that the shop does not state is stated, by the store's
+ * settings, or as it is written. A line whose VAT neither tells stays `vat_unstated`: it cannot be
+ * booked. */
+enum err inv_state_vat(struct inv_work *w) MUST_CHECK;
+
 /* ---- invoice_accounts.c ---- */
 
 /* How something is booked. RATE is the sum of the shop's own rates: what Xero's tax type is taken

@@ -126,6 +126,26 @@ static const char *check_country(struct str in, struct arena *arena, struct str 
     return NULL;
 }
 
+static const char *check_vat_country(struct str in, struct arena *arena, struct str *out)
+{
+    *out = in;
+    return str_eq(in, STR("*")) || !check_country(in, arena, out)
+               ? NULL
+               : "have country codes of two letters, or \"*\" for all others, for its keys";
+}
+
+/* Under 1: whoever writes "20" for 20 %, or "5" for 5 %, is to be told. */
+static const char *check_vat_rate(struct str in, struct arena *arena, struct str *out)
+{
+    struct rate r;
+
+    *out = in;
+    if (mon_rate_parse(in, &r, NULL) != ERR_OK || r.units >= MON_RATE_SCALE)
+        return "map to tax rates as fractions in text, like \"0.2\" for 20 %";
+    *out = arena_str(arena, str_of(mon_rate_text(r).z));
+    return NULL;
+}
+
 /* ---- the table ---- */
 
 #define RULE(member) .at = offsetof(struct opt_store, rules.member)
@@ -182,8 +202,7 @@ const struct opt_field opt_fields[] = {
     {OPT_SETTINGS, "item_codes", .kind = OPT_BOOL, INV(item_codes)},
     {OPT_SETTINGS, "marketplace_tax", .kind = OPT_CHECK, INV(marketplace_tax_clearing),
      WORDS("leave_out", "clearing_account")},
-    {OPT_SETTINGS, "vat_rates", .kind = OPT_LATER_MAP,
-     .later = "A VAT rate that the shop does not state"},
+    {OPT_SETTINGS, "vat_rates", MAP(vat_rates, check_vat_country, check_vat_rate)},
     {OPT_SETTINGS, "rounding_limit", .kind = OPT_INT, INV(rounding_limit), .def = 5, .max = 100},
     {OPT_SETTINGS, "tax_amounts", .kind = OPT_CHECK, INV(tax_amounts_never),
      WORDS("when_needed", "never")},

@@ -18,15 +18,14 @@
 
 enum opt_kind {
     OPT_BOOL,
-    OPT_WORD,     /* one of `words`; the place is an enum and gets the word's number */
-    OPT_CHECK,    /* one of two words; the place is a bool and gets true for the second */
-    OPT_INT,      /* from 0 to `max` */
-    OPT_DAY,      /* a date, or null for none; the place is char[11] */
-    OPT_TEXT,     /* text of at most `max` bytes; null is the same as "" */
-    OPT_LIST,     /* of texts; the place is a pointer and, at `count_at`, a size_t */
-    OPT_MAP,      /* of texts to texts; the place is a struct inv_map */
-    OPT_TRACKING, /* of tracking categories; the place is a pointer and, at `count_at`, a size_t */
-    OPT_LATER_MAP /* must be empty as yet; no place */
+    OPT_WORD,    /* one of `words`; the place is an enum and gets the word's number */
+    OPT_CHECK,   /* one of two words; the place is a bool and gets true for the second */
+    OPT_INT,     /* from 0 to `max` */
+    OPT_DAY,     /* a date, or null for none; the place is char[11] */
+    OPT_TEXT,    /* text of at most `max` bytes; null is the same as "" */
+    OPT_LIST,    /* of texts; the place is a pointer and, at `count_at`, a size_t */
+    OPT_MAP,     /* of texts to texts; the place is a struct inv_map */
+    OPT_TRACKING /* of tracking categories; the place is a pointer and, at `count_at`, a size_t */
 };
 
 /* Looks at one text and gives its canonical form in OUT. Returns NULL, or how the complaint goes on
@@ -44,7 +43,6 @@ struct opt_field {
     opt_check_fn *check;     /* of a text, a list's element, a map's value; NULL: any */
     opt_check_fn *check_key; /* of a map's key; NULL: any */
     size_t count_at;         /* OPT_LIST, OPT_TRACKING */
-    const char *later;       /* OPT_LATER_MAP: what it is that is not supported yet */
 };
 
 /* The table; its end is opt_field_count. */

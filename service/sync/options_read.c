@@ -273,20 +273,6 @@ static void read_tracking(struct opt_reader *r, const struct js_value *v)
     *count = n;
 }
 
-/* A map of which nothing is supported yet: it may only be empty. */
-static void read_later(struct opt_reader *r, const struct js_value *v)
-{
-    size_t n = 0;
-
-    if (!v)
-        return;
-    js_each(v, count_entry, &n);
-    if (js_type(v) != JS_OBJECT)
-        COMPLAIN(r, "must be an object.");
-    else if (n > 0)
-        COMPLAIN(r, "%s is not supported yet: leave it empty.", r->field->later);
-}
-
 void opt_read_field(struct opt_reader *r, const struct js_value *v)
 {
     const struct opt_field *f = r->field;
@@ -323,9 +309,6 @@ void opt_read_field(struct opt_reader *r, const struct js_value *v)
         break;
     case OPT_TRACKING:
         read_tracking(r, v);
-        break;
-    case OPT_LATER_MAP:
-        read_later(r, v);
         break;
     }
 }

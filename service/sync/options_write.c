@@ -95,9 +95,6 @@ static void write_field(struct js_out *w, const struct opt_field *f, const struc
     case OPT_TRACKING:
         write_tracking(w, f, s);
         break;
-    case OPT_LATER_MAP:
-        jw_raw(w, STR("{}"));
-        break;
     }
 }
 

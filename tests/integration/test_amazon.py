@@ -380,11 +380,30 @@ def forwarded(name):
     return {"order": order}, order["orderId"], Decimal(order["proceeds"]["grandTotal"]["amount"]), Decimal(0)
 
 
-@pytest.mark.parametrize("name", V0 + NEW, ids=lambda n: n[0] if isinstance(n, tuple) else n)
-def test_an_order_that_is_forwarded_whole_ends_in_the_books_to_the_cent(stack, name):
-    s = Seller(stack)
-    stack.sim.control("POST", "organisation", {"tenant": s.tenant, "currencies": [
+VAT_RATES = {"GB": "0.2", "JP": "0.1", "BR": "0"}
+UNSTATED = {"getOrder_11_uk_vat_inclusive": "4.66", "searchOrders_07_gbp_34_99": "5.83",  # 4.16 and 0.50
+            "searchOrders_06_jpy_19940": "1812.73"}
+ON_TOP = {"getOrder_01_gbp_103_97": "4.00", "getOrder_04_usd_49_99": "10.00", "searchOrders_05_usd_154_99_tip": "0.02"}
+
+
+def name_of(sample):
+    return sample[0] if isinstance(sample, tuple) else sample
+
+
+def trade(s):
+    """The organisation has every currency of the samples."""
+    s.stack.sim.control("POST", "organisation", {"tenant": s.tenant, "currencies": [
         "GBP", "USD", "EUR", "JPY", "BRL", "TRY"]})
+
+
+def taxes(**changed):
+    return {**MAPPINGS, "taxes": {**MAPPINGS["taxes"], **changed}}
+
+
+@pytest.mark.parametrize("name", V0 + NEW, ids=name_of)
+def test_an_order_that_is_forwarded_whole_ends_in_the_books_to_the_cent(stack, name):
+    s = Seller(stack, settings={"vat_rates": VAT_RATES}, mappings=taxes(by_rate={"0.2": "OUTPUT2", "0.1": "TAX003"}))
+    trade(s)
     body, order, total, kept = forwarded(name)
     status, answer = s.send(body, query=f"?seller={s.domain}")
     assert status == 200, answer
@@ -396,9 +415,131 @@ def test_an_order_that_is_forwarded_whole_ends_in_the_books_to_the_cent(stack, n
     assert state["st"] == "done", s.failed()
     (invoice,) = s.invoices()
     assert Decimal(invoice["Total"]) == total - kept
+    assert Decimal(invoice["TotalTax"]) == Decimal({**UNSTATED, **ON_TOP}.get(name_of(name), "0"))
     assert invoice["InvoiceNumber"] == order
     assert invoice["Url"] == f"https://sellercentral.amazon.com/orders-v3/order/{order}"
     assert Decimal(invoice["AmountDue"]) == 0, "paid to the store's account"
+
+
+# ---- tax that is not stated, or not at which rate ----
+
+def export_again(s):
+    (row,) = s.failed()
+    status, answer = s.stack.receiver.api("POST", f"/failed/{row['id']}/export?wait=20", {})
+    assert (status, answer["exported"], answer["failed"]) == (200, 1, 0), answer
+    assert s.failed() == []
+
+
+def lines_of(s):
+    (invoice,) = s.invoices()
+    return [(line["TaxType"], str(line["LineAmount"]), str(line["TaxAmount"])) for line in invoice["LineItems"]]
+
+
+def test_vat_that_nobody_states_is_never_booked_as_none_without_being_told(stack):
+    s = Seller(stack, settings={"vat_rates": {"DE": "0.19"}})
+    body, order, total, _ = forwarded(V0[1])
+    s.send(body, query=f"?seller={s.domain}")
+    s.wait_state(order, "failed")
+    (row,) = s.failed()
+    assert (row["catalogue"], row["fix_in"], row["failed_export"]) == (["vat-rate-missing"], "here", "Sales invoice")
+    assert row["export_error"] == [
+        "The prices may hold a VAT that the shop does not state, and settings.vat_rates has no rate for GB: it names "
+        "neither \"GB\" nor \"*\"."]
+    assert "(vat_rates)" in row["action_required"][0] and s.invoices() == []
+    assert s.patch({"settings": {"vat_rates": {"DE": "0.19", "GB": "0.2"}}})[0] == 200
+    export_again(s)
+    assert lines_of(s) == [("OUTPUT2", "24.99", "4.16"), ("OUTPUT2", "2.99", "0.50")]
+    (invoice,) = s.invoices()
+    assert Decimal(invoice["Total"]) == total and invoice["LineAmountTypes"] == "Inclusive"
+
+
+@pytest.mark.parametrize("rates, mapped, lines", [
+    ({"*": "0"}, {}, [("ZERORATEDOUTPUT", "24.99", "0.00"), ("ZERORATEDOUTPUT", "2.99", "0.00")]),
+    ({"*": "0.05"}, {"by_title": {"VAT GB": "RROUTPUT"}}, [("RROUTPUT", "24.99", "1.19"), ("RROUTPUT", "2.99", "0.14")]),
+    ({"GB": "0.05", "*": "0.2"}, {"by_country": {"GB": "RROUTPUT"}},
+     [("RROUTPUT", "24.99", "1.19"), ("RROUTPUT", "2.99", "0.14")]),
+    ({"GB": "0.05"}, {"default": "RROUTPUT"}, [("RROUTPUT", "24.99", "1.19"), ("RROUTPUT", "2.99", "0.14")]),
+], ids=["zero", "title", "country", "default"])
+def test_vat_by_the_stores_rates_is_mapped_like_any_other(stack, rates, mapped, lines):
+    s = Seller(stack, settings={"vat_rates": rates}, mappings=taxes(**mapped))
+    body, order, _, _ = forwarded(V0[1])
+    s.send(body, query=f"?seller={s.domain}")
+    assert s.wait_state(order, "done", "failed")["st"] == "done", s.failed()
+    assert lines_of(s) == lines
+
+
+def test_other_rates_do_not_touch_what_is_in_the_books(stack):
+    s = Seller(stack, settings={"vat_rates": {"GB": "0.2"}})
+    body, order, _, _ = forwarded(V0[1])
+    s.send(body, query=f"?seller={s.domain}")
+    s.wait_done(order)
+    (before,) = s.invoices()
+    for rates in ({"GB": "0.05"}, {}):
+        assert s.patch({"settings": {"vat_rates": rates}})[0] == 200
+        body["orderResponse"]["payload"].update(OrderStatus="Shipped", LastUpdateDate=f"2026-09-0{2 + len(rates)}T10:00:00Z")
+        s.send(body, query=f"?seller={s.domain}")
+        s.idle()
+        assert s.failed() == [] and s.invoices() == [before]
+
+
+@pytest.mark.parametrize("discount_lines", [False, True])
+@pytest.mark.parametrize("mapped", [{"default": "OUTPUT2"}, {"by_country": {"US": "OUTPUT2"}}], ids=["default", "country"])
+def test_a_stated_tax_is_written_as_stated_whatever_the_tax_type_charges(stack, mapped, discount_lines):
+    """Amazon states no rates: one of 0 in by_rate is not meant. The mapped 20 % would be 8.00 of these 39.99."""
+    s = Seller(stack, settings={"discount_lines": discount_lines},
+               mappings=taxes(**{"by_title": {}, "by_rate": {"0": "EXEMPTOUTPUT"}, **mapped}))
+    trade(s)
+    body, order, total, _ = forwarded("getOrder_04_usd_49_99")
+    parts = body["order"]["orderItems"][0]["proceeds"]["breakdowns"]
+    body["order"]["orderItems"][0]["product"]["price"]["unitPrice"]["amount"] = "44.99"
+    next(p for p in parts if p["type"] == "ITEM")["subtotal"]["amount"] = "44.99"
+    parts.append({"type": "DISCOUNT", "subtotal": {"currencyCode": "USD", "amount": "5.00"}})
+    s.send(body, query=f"?seller={s.domain}")
+    assert s.wait_state(order, "done", "failed")["st"] == "done", s.failed()
+    assert lines_of(s) == ([("OUTPUT2", "44.99", "10.00"), ("OUTPUT2", "-5.00", "0.00")] if discount_lines
+                           else [("OUTPUT2", "39.99", "10.00")])
+    assert Decimal(s.invoices()[0]["Total"]) == total
+
+
+def test_a_stated_tax_that_nobody_mapped_fails_by_its_title(stack):
+    s = Seller(stack, mappings=taxes(by_title={}, by_rate={"0": "EXEMPTOUTPUT"}))
+    trade(s)
+    body, order, _, _ = forwarded("getOrder_04_usd_49_99")
+    s.send(body, query=f"?seller={s.domain}")
+    s.wait_state(order, "failed")
+    assert s.failed()[0]["export_error"] == [
+        "[TaxCode Tax] is not mapped to an accounting tax: map the title \"Tax\" (mappings.taxes.by_title); its rate is "
+        "not stated."]
+
+
+@pytest.mark.parametrize("setting", ["leave_out", "clearing_account"])
+def test_a_facilitators_tax_is_left_out_or_on_its_account(stack, setting):
+    """In the United States no price holds a tax: vat_rates has nothing to do with it."""
+    accounts = {**MAPPINGS["accounts"], "marketplace_tax": "205"}
+    s = Seller(stack, settings={"vat_rates": {"*": "0.2"}, "marketplace_tax": setting},
+               mappings={**MAPPINGS, "accounts": accounts})
+    trade(s)
+    body, order, total, kept = forwarded(V0[0])
+    s.send(body, query=f"?seller={s.domain}")
+    assert s.wait_state(order, "done", "failed")["st"] == "done", s.failed()
+    clearing = [("ZERORATEDOUTPUT", "4.12", "0.00")] if setting == "clearing_account" else []
+    assert lines_of(s) == [("ZERORATEDOUTPUT", "39.98", "0.00"), ("ZERORATEDOUTPUT", "5.99", "0.00"),
+                           ("ZERORATEDOUTPUT", "4.02", "0.00"), *clearing]
+    (invoice,) = s.invoices()
+    assert Decimal(invoice["Total"]) == (total if clearing else total - kept) and Decimal(invoice["TotalTax"]) == 0
+
+
+def test_an_untaxed_order_of_the_united_states_needs_no_rate(stack):
+    s = Seller(stack)
+    trade(s)
+    body, order, total, _ = forwarded(V0[0])
+    for item in body["orderItemsResponse"]["payload"]["OrderItems"]:
+        del item["TaxCollection"], item["ItemTax"]
+        item.pop("ShippingTax", None)
+    body["orderResponse"]["payload"]["OrderTotal"]["Amount"] = "49.99"
+    s.send(body, query=f"?seller={s.domain}")
+    assert s.wait_state(order, "done", "failed")["st"] == "done", s.failed()
+    assert {tax_type for tax_type, _, _ in lines_of(s)} == {"ZERORATEDOUTPUT"}
 
 
 def test_the_same_order_again_makes_nothing_new(stack):
@@ -462,7 +603,8 @@ def test_a_cancellation_before_the_export_withdraws_and_one_after_it_voids(stack
 
 
 def test_partial_shipments_bring_the_same_invoice_up_to_date(stack):
-    s = Seller(stack, settings={"sync_on_fulfilled": True, "only_sync_fulfilled": True})
+    s = Seller(stack, settings={"sync_on_fulfilled": True, "only_sync_fulfilled": True, "vat_rates": VAT_RATES},
+               mappings=taxes(default="TAX003"))
     body, order, total, _ = forwarded(NEW[5])
     part = copy.deepcopy(body)
     part["order"]["fulfillment"]["fulfillmentStatus"] = "UNSHIPPED"

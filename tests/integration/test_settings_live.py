@@ -396,7 +396,7 @@ SETTINGS = [
         "market/invoice/line Tax collected by the marketplace": "1.0000 x 5.0000 = 5.00 on 205",
         "market/invoice/SubTotal": "55.00", "market/invoice/Total": "60.00", "market/invoice/AmountPaid": "60.00",
         "market/invoice/payment order/Amount": "60.00"}),
-    Row("vat_rates", {}, {}),
+    Row("vat_rates", {"GB": "0.05", "*": "0.05"}, {}),  # of shops that do not state their taxes
     Row("rounding_limit", 3, {"cents": "Sales invoice: total-does-not-reconcile"}),
     Row("tax_amounts", "never", {
         "oddtax/invoice/line Nail/TaxAmount": "2.00", "oddtax/invoice/SubTotal": "9.98",

@@ -269,6 +269,7 @@ static void the_rows_that_the_program_names_itself_are_there(void **state)
         enum cat_retry retry;
     } rows[] = {
         {"tax-unmapped", CAT_RETRY_NO},
+        {"vat-rate-missing", CAT_RETRY_NO},
         {"total-does-not-reconcile", CAT_RETRY_NO},
         {"tax-does-not-reconcile", CAT_RETRY_NO},
         {"payment-split-unknown", CAT_RETRY_NO},

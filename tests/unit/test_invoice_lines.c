@@ -494,7 +494,7 @@ static void tax_of_a_marketplace_in_the_price_is_taken_off_it(void **state)
            "total 26.00 tax 4.00\n");
 }
 
-/* What Xero's tax type would charge is anybody's guess: the tax is sent, and by_rate is not asked. */
+/* What Xero's tax type would charge is a guess: the tax is sent, and by_rate is not asked. */
 static void a_tax_without_its_rate_is_sent_and_mapped_by_its_title(void **state)
 {
     struct scene *c = *state;

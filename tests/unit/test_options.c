@@ -214,6 +214,7 @@ static void settings_reach_the_structs(void **state)
         "\"exclude_tags\":[\"a\",\"b\"],\"prefix\":\"X\",\"invoice_date\":\"fulfilled\","
         "\"status\":\"SUBMITTED\",\"record_payments\":false,\"contact\":\"single\","
         "\"contact_name\":\"Web\",\"discount_lines\":true,\"tax_amounts\":\"never\","
+        "\"vat_rates\":{\"*\":\"0.190\"},"
         "\"due_days\":14},\"mappings\":{\"accounts\":{\"default\":\"200\",\"discounts\":\"202\","
         "\"by_sku\":{\"S\":\"210\"}},\"taxes\":{\"by_rate\":{\"0.20\":\"OUTPUT2\"}},"
         "\"payments\":{\"default\":\"091\",\"gateways\":{\"manual\":\"092\"},"
@@ -227,6 +228,7 @@ static void settings_reach_the_structs(void **state)
     assert_true(str_eq(inv->prefix, STR("X")));
     assert_int_equal(inv->invoice_date, INV_DATE_FULFILLED);
     assert_int_equal(inv->status, INV_SUBMITTED);
+    assert_true(str_eq(inv->vat_rates.pairs[0].value, STR("0.19")));
     assert_true(inv->contact_single && inv->discount_lines && inv->tax_amounts_never);
     assert_false(inv->record_payments);
     assert_int_equal(inv->due_days, 14);
