@@ -810,6 +810,27 @@ def test_refunds_and_shipments(shop):
     assert lines == [{"quantity": 1, "lineItem": {"id": f"gid://shopify/LineItem/{line['id']}"}}]
 
 
+def test_a_refund_and_a_shipment_by_their_own_ids(shop):
+    line = shopify_orders.line("10.00", 1)
+    refund = {
+        "id": 920, "created_at": "2026-10-20T10:00:00+00:00", "order_adjustments": [],
+        "processed_at": "2026-10-20T10:01:00+00:00", "refund_line_items": [], "transactions": [],
+    }  # fmt: skip
+    shipment = {"id": 921, "status": "success", "created_at": "2026-10-19T10:00:00+00:00",
+                "line_items": [line]}  # fmt: skip
+    body = shopify_orders.order(lines=[line], refunds=[refund], fulfillments=[shipment])
+    shop.put(body)
+    told = shop.graph(
+        """{ refund(id: "gid://shopify/Refund/920") { processedAt order { id updatedAt } }
+          fulfillment(id: "gid://shopify/Fulfillment/921") { status order { id } }
+          none: refund(id: "gid://shopify/Refund/922") { id } }"""
+    )["data"]
+    assert told["refund"]["processedAt"] == "2026-10-20T10:01:00Z"
+    assert told["refund"]["order"]["id"] == f"gid://shopify/Order/{body['id']}"
+    assert told["fulfillment"]["status"] == "SUCCESS"
+    assert told["none"] is None
+
+
 @pytest.mark.parametrize(
     "text, code",
     [

@@ -27,6 +27,8 @@ class Roots:
     def values(self):
         return {
             "order": self._order,
+            "refund": lambda arguments: self._part("refunds", arguments),
+            "fulfillment": lambda arguments: self._part("fulfillments", arguments),
             "orders": self._orders,
             "shop": lambda _arguments: self._about(),
             "webhookSubscriptions": self._subscriptions,
@@ -49,6 +51,15 @@ class Roots:
                 return self._shop.shape(body)
         if not str(arguments["id"]).startswith("gid://shopify/Order/"):
             raise GraphError(f"Invalid id: {arguments['id']}", "RESOURCE_NOT_FOUND")
+        return None
+
+    def _part(self, name, arguments):
+        """A refund or a shipment by its own id."""
+        self._need_orders(name[:-1])
+        for body in self._shop.visible():
+            for place, one in enumerate(body.get(name) or ()):
+                if gid(name[:-1].capitalize(), one["id"]) == str(arguments["id"]):
+                    return self._shop.shape(body)[name][place]
         return None
 
     def _orders(self, arguments):

@@ -8,6 +8,8 @@ needs them. Connections, their edges and PageInfo are made of their names (graph
 SCHEMA = """
 type QueryRoot {
   order(id: ID!): Order
+  refund(id: ID!): Refund
+  fulfillment(id: ID!): Fulfillment
   orders(first: Int last: Int after: String before: String reverse: Boolean
     sortKey: OrderSortKeys query: String savedSearchId: ID): OrderConnection!
   shop: Shop!
@@ -105,6 +107,7 @@ type OrderAdjustment {
 }
 type Refund {
   id: ID! legacyResourceId: UnsignedInt64! createdAt: DateTime updatedAt: DateTime! note: String
+  processedAt: DateTime! order: Order!
   totalRefundedSet: MoneyBag! duties: [RefundDuty!]
   refundLineItems(first: Int last: Int after: String before: String
     reverse: Boolean): RefundLineItemConnection!
@@ -119,7 +122,7 @@ type FulfillmentTrackingInfo { company: String number: String url: URL }
 type FulfillmentLineItem { id: ID! lineItem: LineItem! quantity: Int }
 type Fulfillment {
   id: ID! legacyResourceId: UnsignedInt64! name: String! status: String! createdAt: DateTime!
-  updatedAt: DateTime! totalQuantity: Int! trackingInfo(first: Int): [FulfillmentTrackingInfo!]!
+  updatedAt: DateTime! totalQuantity: Int! order: Order! trackingInfo(first: Int): [FulfillmentTrackingInfo!]!
   fulfillmentLineItems(first: Int last: Int after: String before: String
     reverse: Boolean): FulfillmentLineItemConnection!
 }

@@ -279,7 +279,9 @@ class Shape:
         return {
             "id": gid("Refund", refund["id"]),
             "legacyResourceId": str(refund["id"]),
+            "order": lambda _arguments: self.order(),
             "createdAt": utc(refund.get("created_at")),
+            "processedAt": utc(refund.get("processed_at") or refund.get("created_at")),
             "updatedAt": utc(refund.get("processed_at") or refund.get("created_at")),
             "note": refund.get("note"),
             "totalRefundedSet": self._sum(done),
@@ -321,7 +323,8 @@ class Shape:
         }
 
     def _refund_shipping(self, refund, adjustments):
-        """Shipping given back: lines of their own; older bodies have negative adjustments."""
+        """Shipping given back: lines of their own, with the tax if prices are. Older bodies have
+        negative adjustments instead, never with their tax."""
         found = [
             {
                 "id": gid("RefundShippingLine", one["id"]),
@@ -331,13 +334,18 @@ class Shape:
             }
             for one in refund.get("refund_shipping_lines") or ()
         ]
+        if found or not self._shipping:
+            return found
         for one in adjustments:
-            if one["kind"] == "shipping_refund" and not found and self._shipping:
+            if one["kind"] == "shipping_refund":
+                given = [self._times(self._money(one, "amount"), -1)]
+                if self._body.get("taxes_included"):
+                    given.append(self._times(self._money(one, "tax_amount"), -1))
                 found.append(
                     {
                         "id": gid("RefundShippingLine", one["id"]),
                         "shippingLine": self._shipping_line(next(iter(self._shipping.values()))),
-                        "subtotalAmountSet": self._times(self._money(one, "amount"), -1),
+                        "subtotalAmountSet": self._sum(given),
                         "taxAmountSet": self._times(self._money(one, "tax_amount"), -1),
                     }
                 )
@@ -356,6 +364,7 @@ class Shape:
             "id": gid("Fulfillment", one["id"]),
             "legacyResourceId": str(one["id"]),
             "name": one.get("name") or f"{self._body['name']}-F{index + 1}",
+            "order": lambda _arguments: self.order(),
             "status": (one.get("status") or "success").upper(),
             "createdAt": utc(one["created_at"]),
             "updatedAt": utc(one.get("updated_at") or one["created_at"]),
@@ -534,7 +543,7 @@ class Shape:
             "additionalFees": [
                 {
                     "id": gid("AdditionalFee", one["id"]),
-                    "name": one.get("name") or "Fee",
+                    "name": one.get("title") or one.get("name") or "Fee",
                     "price": self._money(one, "price"),
                     "taxLines": self._taxes(one),
                 }
