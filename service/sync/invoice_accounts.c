@@ -11,6 +11,10 @@
 
 #define MAX_DESCRIPTION 4000
 
+/* Of joined titles: far above a mapping's longest key. Taxes that differ behind it only are told
+ * apart by their rates. */
+#define MAX_TITLES 4096
+
 const struct ord_line *inv_order_line(const struct order *o, struct str id)
 {
     for (size_t i = 0; i < o->line_count && id.n > 0; i++)
@@ -50,18 +54,21 @@ static int compare_titles(const void *a, const void *b)
 /* "County tax + State tax": the titles of the taxes that took part, sorted. */
 static struct str joined_titles(const struct ord_line *line, struct arena *arena)
 {
-    struct str *titles = arena_array(arena, line->tax_count + 1, sizeof *titles);
+    struct str *titles = arena_array(arena, line->tax_count + 1, sizeof *titles), out;
+    struct buf joined = BUF_CAP(MAX_TITLES);
     size_t n = 0;
-    char *joined = NULL;
 
     for (size_t i = 0; i < line->tax_count; i++)
         if (counts(&line->taxes[i]))
             titles[n++] = line->taxes[i].title.n ? line->taxes[i].title : STR("(no title)");
     qsort(titles, n, sizeof *titles, compare_titles);
-    for (size_t i = 0; i < n; i++)
-        joined = joined ? arena_printf(arena, "%s + %.*s", joined, STR_FMT(titles[i]))
-                        : arena_printf(arena, "%.*s", STR_FMT(titles[i]));
-    return str_of(joined);
+    for (size_t i = 0; i < n; i++) {
+        buf_addz(&joined, i > 0 ? " + " : "");
+        buf_add_str(&joined, titles[i]);
+    }
+    out = arena_str(arena, buf_str(&joined));
+    buf_free(&joined);
+    return out;
 }
 
 /* Whether its taxes come to anything in Xero's decimals, and the sum of the rates of those that
@@ -216,11 +223,11 @@ void inv_code_line(struct inv_work *w, enum inv_doc doc, const struct ord_line *
     }
 }
 
-void inv_code_largest(struct inv_work *w, enum inv_doc doc, struct inv_coding *out)
+static void find_largest(struct inv_work *w, enum inv_doc doc, struct inv_coding *out)
 {
     const struct order *o = w->o;
     struct inv_coding *codings = arena_array(w->arena, o->line_count + 1, sizeof *codings);
-    int64_t *values = arena_array(w->arena, o->line_count + 1, sizeof *values);
+    struct money *values = arena_array(w->arena, o->line_count + 1, sizeof *values);
     size_t n = 0, largest = 0;
 
     for (size_t i = 0; i < o->line_count; i++) {
@@ -237,8 +244,8 @@ void inv_code_largest(struct inv_work *w, enum inv_doc doc, struct inv_coding *o
                           codings[k].rate.units == codings[n].rate.units))
             k++;
         n += k == n;
-        values[k] += value.units;
-        largest = values[k] > values[largest] ? k : largest;
+        if (mon_add(values[k], value, &values[k]) == ERR_OK)
+            largest = mon_cmp(values[k], values[largest]) > 0 ? k : largest;
     }
     *out = (struct inv_coding){.account = w->s->account_default};
     if (n == 0) {
@@ -247,4 +254,16 @@ void inv_code_largest(struct inv_work *w, enum inv_doc doc, struct inv_coding *o
         out->tax_type = codings[largest].tax_type;
         out->rate = codings[largest].rate;
     }
+}
+
+void inv_code_largest(struct inv_work *w, enum inv_doc doc, struct inv_coding *out)
+{
+    struct inv_coding *found = NULL;
+
+    if (!w->largest) {
+        found = arena_alloc(w->arena, sizeof *found);
+        find_largest(w, doc, found);
+        w->largest = found;
+    }
+    *out = *w->largest;
 }

@@ -250,7 +250,7 @@ static enum err make_room(struct inv_diffs *d, struct money up, struct money dow
         RETURN_IF(count_more(d, &b->left, true));
     else
         quantum = b->sold.total;
-    times = quantum.units > 0 ? (lack.units + quantum.units - 1) / quantum.units : 0;
+    times = quantum.units > 0 ? 1 + (lack.units - 1) / quantum.units : 0;
     for (size_t i = 0; i < d->count; i++) {
         RETURN_IF(mon_mul(d->rows[i].more, times, &d->rows[i].more));
         RETURN_IF(mon_mul(d->rows[i].more_tax, times, &d->rows[i].more_tax));

@@ -18,7 +18,8 @@ struct inv_work {
     struct errinfo *info;
     struct inv_problem *problems; /* grows by doubling */
     size_t problem_count, problem_room;
-    const struct str *keys; /* of the order's lines, once they were asked for */
+    const struct str *keys;           /* of the order's lines, once they were asked for */
+    const struct inv_coding *largest; /* inv_code_largest, once it was asked for */
 };
 
 /* Records a problem of document DOC. CATALOGUE is a row's id; the text is a full sentence. The same

@@ -284,12 +284,13 @@ enum err inv_make_payments(struct inv_books *b)
 {
     const struct order *o = b->w->o;
     struct pay p = {.b = b, .made = inv_zero(b)};
-    size_t room = o->payment_count + 1;
+    size_t room = b->w->known->payment_count + o->payment_count + 1 + b->entry_count;
 
+    /* Each payment ends what its money or what its document has left; money that is given back is
+     * looked at twice. */
     for (size_t i = 0; i < o->refund_count; i++)
-        room += o->refunds[i].transaction_count;
-    b->payments = arena_array(b->w->arena, b->w->known->payment_count + room * b->entry_count,
-                              sizeof *b->payments);
+        room += 2 * o->refunds[i].transaction_count;
+    b->payments = arena_array(b->w->arena, room, sizeof *b->payments);
     RETURN_IF(list_made(b, &p.made));
     if (!b->has_sale || b->partial || !b->w->s->record_payments ||
         b->w->s->status != INV_AUTHORISED)

@@ -219,8 +219,9 @@ enum err inv_make_allocations(struct inv_books *b)
 {
     const struct inv_known *k = b->w->known;
 
-    b->allocations = arena_array(b->w->arena, k->allocation_count + b->entry_count * b->entry_count,
-                                 sizeof *b->allocations);
+    /* Each ends what its note or its invoice has left. */
+    b->allocations =
+        arena_array(b->w->arena, k->allocation_count + b->entry_count, sizeof *b->allocations);
     for (size_t i = 0; i < k->allocation_count; i++) {
         const struct inv_known_doc *note = inv_known_doc(k, k->allocations[i].note);
 
