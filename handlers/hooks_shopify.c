@@ -121,6 +121,8 @@ static enum err store(struct delivery *d, struct job_event *e, const struct orde
     const struct itk_origin from = {shp_topic_text(d->topic), header(d, "X-Shopify-Webhook-Id"),
                                     header(d, "X-Shopify-Triggered-At")};
 
+    if (d->topic == SHP_ORDERS_EDITED)
+        return itk_ask(d->h.req->redis, d->h.store, &from, e, result, reason, &d->h.info);
     if (d->topic != SHP_ORDERS_DELETE)
         return itk_take(d->h.req->redis, d->h.store, &from, o, e, result, reason, &d->h.info);
     e->store_key = d->h.store->key;
@@ -241,6 +243,21 @@ static void take_deletion(struct delivery *d)
         ingest(d, &e, NULL);
 }
 
+/* An edit's own message has no money in it: the order is read from the shop where that is possible;
+ * else the edit is left to orders/updated. */
+static void take_edit(struct delivery *d)
+{
+    char key[LIM_ORDER_KEY + 1];
+    struct job_event e;
+
+    if (!set_store_reads(d->h.store)) {
+        hook_answer(&d->h, "ignored", STR("topic_not_handled"));
+    } else if (begin_event(d, &e, key)) {
+        e.event = RUL_UPDATED;
+        ingest(d, &e, NULL);
+    }
+}
+
 /* ---- notices about the shop or a customer ---- */
 
 /* Tells people of it in the connection's log. */
@@ -316,6 +333,9 @@ static void take_topic(struct delivery *d)
         return;
     case SHP_ORDERS_DELETE:
         take_deletion(d);
+        return;
+    case SHP_ORDERS_EDITED:
+        take_edit(d);
         return;
     case SHP_APP_UNINSTALLED:
         take_notice(d, "error", "shop_uninstalled",

@@ -123,6 +123,24 @@ enum err itk_take(struct rds *r, const struct set_store *s, const struct itk_ori
     return x;
 }
 
+enum err itk_ask(struct rds *r, const struct set_store *s, const struct itk_origin *from,
+                 struct job_event *e, enum job_result *result, enum cat_reason *reason,
+                 struct errinfo *info)
+{
+    struct buf inputs = BUF_CAP(4096);
+
+    e->store_key = s->key;
+    e->store_version = s->version;
+    e->connection = s->connection;
+    e->stamp_on = s->options.rules.accounting_system_invoice;
+    write_inputs(s, from, NULL, &inputs);
+    e->inputs = buf_str(&inputs);
+    enum err x = job_fetch(r, e, result, reason, info);
+    e->inputs = STR("");
+    buf_free(&inputs);
+    return x;
+}
+
 enum err itk_take_settled(struct rds *r, struct set_cache *cache, struct set_store **s,
                           const struct itk_origin *from, const struct order *o, struct job_event *e,
                           enum job_result *result, enum cat_reason *reason, struct errinfo *info)

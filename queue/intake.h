@@ -42,7 +42,12 @@ void itk_decide(const struct set_store *s, const struct ord_state *state, struct
 enum err itk_take(struct rds *r, const struct set_store *s, const struct itk_origin *from,
                   const struct order *o, struct job_event *e, enum job_result *result,
                   enum cat_reason *reason, struct errinfo *info) MUST_CHECK;
-/* The same as often as the settings change meanwhile, at most three times. *S is renewed in CACHE
+/* One try to ask that the order of E, which changed but does not say how, be read from the shop; of
+ * E its order, delivery, event, name and link count. The results are job_fetch's. */
+enum err itk_ask(struct rds *r, const struct set_store *s, const struct itk_origin *from,
+                 struct job_event *e, enum job_result *result, enum cat_reason *reason,
+                 struct errinfo *info) MUST_CHECK;
+/* itk_take as often as the settings change meanwhile, at most three times. *S is renewed in CACHE
  * and stays the caller's to put back. ERR_NOT_FOUND: the store was deleted; ERR_CONFLICT: its
  * settings change all the time. */
 enum err itk_take_settled(struct rds *r, struct set_cache *cache, struct set_store **s,

@@ -112,4 +112,4 @@ static enum read_next some(struct reading *w, const struct read_range *range,
     return next;
 }
 
-const struct shop ftc_amazon = {"amazon", one, some};
+const struct shop ftc_amazon = {"amazon", one, some, NULL};

@@ -224,6 +224,8 @@ enum read_next ftc_reconcile(struct reading *w, const struct fet_item *item)
                  w->why);
     }
     ftc_report(w, item, FET_AGAIN, w->f->reconcile_ms, ANEW, STR(""));
+    if (n == READ_GO && w->shop->look)
+        w->shop->look(w);
     return READ_GO;
 }
 

@@ -85,6 +85,7 @@ struct shop {
     enum read_next (*one)(struct reading *w, struct str id, struct read_page *page);
     enum read_next (*some)(struct reading *w, const struct read_range *range,
                            struct read_page *page);
+    void (*look)(struct reading *w); /* at what announces orders, after a pass; NULL: nothing */
 };
 extern const struct shop ftc_amazon, ftc_shopify;
 

@@ -22,6 +22,15 @@ def ago(**delta):
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def again(stack, store):
+    """Lets the store's next reconciliation begin now."""
+    call, key = stack.redis.call, f"{lib.PREFIX}fetchlater:{store}"
+    lib.wait_until(lambda: call("ZSCORE", key, "*reconcile") is not None, "the reconciliation waits")
+    call("ZADD", key, "XX", 1, "*reconcile")
+    call("ZADD", lib.PREFIX + "fetchdue", 1, store)
+    call("LPUSH", lib.PREFIX + "fetchwake", 1)
+
+
 class Amazon(Seller):
     """A seller whom the simulator's Amazon knows too."""
 
@@ -53,13 +62,7 @@ class Amazon(Seller):
         return self.stack.redis.call("HGET", f"{lib.PREFIX}store:amazon/{self.domain}", "reconciled_to")
 
     def again(self):
-        """Lets the next reconciliation begin now."""
-        call = self.stack.redis.call
-        key, store = f"{lib.PREFIX}fetchlater:amazon/{self.domain}", f"amazon/{self.domain}"
-        lib.wait_until(lambda: call("ZSCORE", key, "*reconcile") is not None, "the reconciliation waits")
-        call("ZADD", key, "XX", 1, "*reconcile")
-        call("ZADD", lib.PREFIX + "fetchdue", 1, store)
-        call("LPUSH", lib.PREFIX + "fetchwake", 1)
+        again(self.stack, f"amazon/{self.domain}")
 
     def numbers(self):
         return sorted(i["InvoiceNumber"] for i in self.invoices())
@@ -297,6 +300,17 @@ class Shopify(lib.Shop):
     def asked(self):
         return [c for c in self.stack.sim.calls(self.domain) if "graphql" in c["path"]]
 
+    def subscribe(self, topic):
+        """As the shop's app does."""
+        question = ("mutation($t: WebhookSubscriptionTopic!, $w: WebhookSubscriptionInput!) "
+                    "{webhookSubscriptionCreate(topic: $t, webhookSubscription: $w) {userErrors {message}}}")
+        body = {"query": question, "variables": {"t": topic, "w": {"uri": "https://hooks.example.com/webhooks/shopify"}}}
+        status, _, answer = lib.request(self.stack.sim.address, "POST", "/admin/api/2026-10/graphql.json",
+                                        json.dumps(body).encode(), {"Content-Type": "application/json",
+                                                                    "X-Shopify-Access-Token": self.token,
+                                                                    "User-Agent": "test"})
+        assert status == 200 and b'"errors"' not in answer, answer
+
 
 @pytest.fixture
 def shopify(stack):
@@ -329,6 +343,32 @@ def test_a_shopify_order_by_hand_and_one_that_is_not_there(shopify):
     assert (status, answer.get("exported")) == (200, 1), answer
     status, answer = s.stack.receiver.api("POST", path + "99/export?wait=20", token=lib.SUPPORT)
     assert status == 404 and "not there" in answer["detail"]
+
+
+def test_missing_subscriptions_are_told_once(shopify):
+    s = shopify()
+    lib.wait_until(lambda: s.log("webhooks_missing"), "the first pass looks at them")
+    call, store = s.stack.redis.call, f"shopify/{s.domain}"
+    for topic, rows in (("ORDERS_PAID", 2), ("ORDERS_PAID", 2)):
+        s.subscribe(topic)
+        again(s.stack, store)
+        lib.wait_until(lambda: len([c for c in s.asked()]) and call("ZSCORE", f"{lib.PREFIX}fetchlater:{store}", "*reconcile")
+                       not in (None, b"1"), "another pass")
+        lib.wait_until(lambda: len(s.log("webhooks_missing")) == rows, "it is told")
+    last = s.log("webhooks_missing")[0]
+    assert last["level"] == "error" and "orders/create" in last["message"] and "orders/paid" not in last["message"]
+
+
+def test_an_edits_own_message_has_the_order_read_where_that_is_possible(still):
+    s = Shopify(still)
+    body = s.sell()
+    edit = {"order_edit": {"id": 7, "order_id": body["id"], "created_at": ago(minutes=1), "line_items": {
+        "additions": [], "removals": []}}}
+    assert s.send("orders/edited", edit)[1] == {"result": "queued", "reason": "waiting_for_fetch"}
+    s.wait_done(body["id"])
+    assert len(s.invoices()) == 1
+    assert s.patch({"secrets": {"api_token": None}})[0] == 200
+    assert s.send("orders/edited", edit)[1]["result"] == "ignored"
 
 
 def test_a_shopify_backfill_reads_its_days(still):
