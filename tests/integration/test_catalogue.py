@@ -563,6 +563,7 @@ NEVER = {
     "lines-unknown": "ours: a record of an earlier release",
     "refund-does-not-reconcile": "ours: the credit note is not sent",
     "deleted-in-shop": "ours: the shop says it",
+    "not-in-shop": "ours: the shop says it",
     "contact-mapped": "ours: a person chose the contact",
     "payment-split-unknown": "ours: the shop does not say it",
     "payment-fixed": "an answer to the deletion of a payment, and none is ever deleted",
