@@ -36,8 +36,7 @@ void shp_gather_free(struct shp_gather *g);
 /* The body of the next question, {"query":...,"variables":...}, into BODY. False: all is there. The
  * same again until it is answered. */
 bool shp_gather_ask(const struct shp_gather *g, struct buf *body) MUST_CHECK;
-/* The most points that the next question may cost, by Shopify's published rules; 0 if there is none.
- */
+/* The most points that the next question may cost, by Shopify's rules; 0: there is none. */
 int shp_gather_cost(const struct shp_gather *g);
 /* The answer's "data", whose document is taken over (DOC is empty then); SIZE is of its text.
  * ERR_NOT_FOUND: the shop has no such order. ERR_CONFLICT: it changed three times while it was

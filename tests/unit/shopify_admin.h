@@ -139,7 +139,7 @@ static inline void adm_amount(struct admin *a, const char *key, const struct js_
 {
     char name[64];
     const struct js_value *set;
-    struct str shop, buyer;
+    struct str shop = STR(""), buyer = STR("");
 
     (void)snprintf(name, sizeof(name), "%s_set", from);
     set = js_get(v, name);
@@ -152,7 +152,8 @@ static inline void adm_amount(struct admin *a, const char *key, const struct js_
         jw_null(&a->w);
         return;
     }
-    shop = shop.n > 0 ? shop : STR("0.0");
+    if (shop.n == 0)
+        shop = STR("0.0");
     adm_bag(a, key, shop, buyer.n > 0 ? buyer : shop);
 }
 
