@@ -2,10 +2,12 @@
 
 #include "service/sync/invoice_parts.h"
 
-#define MAX_NUMBER 255
+/* Of the 255 that Xero takes: behind it stand "-R<refund id>" and "-2" in later documents. */
+#define MAX_NUMBER 223
 
 /* The prefix and the order's name without a leading "#" (which would have to be escaped in every
- * link). A comma separates numbers in Xero's look-up, so it becomes a hyphen. */
+ * link). A comma separates numbers in Xero's look-up, a quote or backslash ends a text in its
+ * filters: they become hyphens. */
 static struct str make_number(struct inv_work *w)
 {
     struct str name = str_trim(w->o->name), prefix = w->s->prefix;
@@ -17,14 +19,15 @@ static struct str make_number(struct inv_work *w)
         name = w->o->id;
     number = arena_printf(w->arena, "%.*s%.*s", STR_FMT(prefix), STR_FMT(name));
     for (char *p = number; *p; p++)
-        if (*p == ',')
+        if (strchr(",\"\\", *p))
             *p = '-';
         else if ((unsigned char)*p < 0x20 || *p == 0x7f)
             *p = ' ';
     if (strlen(number) > MAX_NUMBER)
         inv_fail(w, INV_DOC_INVOICE, "unusable-order",
-                 "The invoice number would have %zu bytes, and Xero takes %d.", strlen(number),
-                 MAX_NUMBER);
+                 "The invoice number would have %zu bytes, and Xero takes %d with what its credit "
+                 "notes add.",
+                 strlen(number), MAX_NUMBER);
     return str_of(number);
 }
 

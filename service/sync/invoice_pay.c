@@ -88,6 +88,16 @@ static bool is_there(const struct inv_books *b, struct str mark)
     return false;
 }
 
+/* "#1050 51": a payment is found again by it, so a long name is cut before the mark. */
+static struct str reference_of(const struct inv_work *w, struct str mark)
+{
+    size_t room = mark.n < LIM_NAME ? LIM_NAME - mark.n - 1 : 0;
+    struct str name = str_cut(w->o->name, room);
+
+    return str_cut(str_of(arena_printf(w->arena, "%.*s %.*s", STR_FMT(name), STR_FMT(mark))),
+                   LIM_NAME);
+}
+
 /* The mark of money by BASE on the document: "BASE", "BASE@A1"; a further part of it, which another
  * payment was taken for before, "BASE@A1-2". N: which one. */
 static struct str part_mark(const struct inv_books *b, struct str base, struct str doc, size_t n)
@@ -115,8 +125,7 @@ enum err inv_pay_on(struct inv_books *b, struct inv_entry *e, struct str base, s
         told = str_of(arena_printf(w->arena, "%.*s-%zu", STR_FMT(base), n));
     *made = (struct inv_payment){
         .mark = mark, .doc = e->doc.name, .account = account, .amount = amount};
-    made->reference = str_cut(
-        str_of(arena_printf(w->arena, "%.*s %.*s", STR_FMT(w->o->name), STR_FMT(told))), LIM_NAME);
+    made->reference = reference_of(w, told);
     inv_late_day(b, day, e->doc.date, made->date);
     b->payment_count++;
     return inv_less(&e->left, amount);

@@ -66,6 +66,20 @@ static void payments_follow_the_transactions(void **state)
     expect_text(c->w.payments[0].mark, "t2");
 }
 
+/* A payment is found again by its reference and amount. */
+static void a_long_name_leaves_the_transaction_in_the_reference(void **state)
+{
+    struct scene *c = *state;
+
+    c->o.name = str_of(arena_printf(&c->arena, "%0215d", 7));
+    add_transaction(c, str_of(arena_printf(&c->arena, "%060d", 1)).p, "stripe", "30.00");
+    build(c);
+    assert_int_equal(c->w.payment_count, 1);
+    assert_int_equal(c->w.payments[0].reference.n, LIM_NAME);
+    assert_true(str_eq((struct str){c->w.payments[0].reference.p + LIM_NAME - 61, 61},
+                       str_of(arena_printf(&c->arena, " %060d", 1))));
+}
+
 static void no_payment_where_none_belongs(void **state)
 {
     struct scene *c = *state;
@@ -274,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SCENE_TEST(an_ordinary_order_becomes_an_invoice_and_a_payment),
         SCENE_TEST(payments_follow_the_transactions),
+        SCENE_TEST(a_long_name_leaves_the_transaction_in_the_reference),
         SCENE_TEST(no_payment_where_none_belongs),
         SCENE_TEST(a_partly_paid_order_pays_its_part_and_then_the_rest),
         SCENE_TEST(what_was_paid_as_a_whole_is_not_paid_again),
