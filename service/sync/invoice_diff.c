@@ -139,6 +139,28 @@ static enum err move_bare_taxes(struct inv_diffs *d)
     return ERR_OK;
 }
 
+/* Where nothing is to be left, only accounts and tax types count: a refund may call by another key
+ * what the sale did, as shipping that was given back. */
+static enum err offset_rows(struct inv_diffs *d)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        struct inv_diff *row = &d->rows[i];
+
+        for (size_t k = 0; k < d->count && row->amount.units != 0; k++) {
+            struct inv_diff *other = &d->rows[k];
+
+            if (other->amount.units == 0 || (other->amount.units < 0) == (row->amount.units < 0) ||
+                !str_eq(other->like->account, row->like->account) ||
+                !str_eq(other->like->tax_type, row->like->tax_type))
+                continue;
+            RETURN_IF(inv_plus(&row->amount, other->amount));
+            RETURN_IF(inv_plus(&row->tax, other->tax));
+            other->amount = other->tax = inv_zero(d->b);
+        }
+    }
+    return ERR_OK;
+}
+
 static void take_sides(struct inv_diffs *d)
 {
     bool up = false, down = false;
@@ -305,18 +327,48 @@ static bool is_covered(const struct inv_books *b)
     return e == ERR_OK && mon_cmp(back, paid) >= 0;
 }
 
+/* The lines of a document are not recorded, so what would be left of it cannot be taken off: a
+ * problem, unless the documents' totals leave nothing. */
+static enum err check_unknown(struct inv_books *b, bool *unknown)
+{
+    const struct inv_known_doc *of = NULL;
+    struct money sum = inv_zero(b);
+
+    for (size_t i = 0; i < b->entry_count; i++) {
+        const struct inv_entry *e = &b->entries[i];
+
+        if (!inv_is_live(e))
+            continue;
+        RETURN_IF(e->doc.credit ? inv_less(&sum, e->doc.total) : inv_plus(&sum, e->doc.total));
+        of = e->known && !e->known->has_lines ? e->known : of;
+    }
+    *unknown = of != NULL;
+    if (of && sum.units != 0)
+        inv_fail(b->w, INV_DOC_CREDIT_NOTE, "lines-unknown",
+                 "The order is cancelled, and its documents in Xero still come to %s %s; the lines "
+                 "of %.*s were not recorded.",
+                 mon_text(sum).z, b->w->o->currency, STR_FMT(of->number));
+    return ERR_OK;
+}
+
 enum err inv_make_differences(struct inv_books *b)
 {
     struct inv_diffs d = {.b = b};
     struct money up = inv_zero(b), down = inv_zero(b);
-    bool lacks = false;
+    bool lacks = false, unknown = false;
 
     if (!b->has_sale)
+        return ERR_OK;
+    if (b->dropped && is_covered(b))
+        RETURN_IF(check_unknown(b, &unknown));
+    if (unknown)
         return ERR_OK;
     RETURN_IF(count_documents(&d));
     if ((b->frozen && !b->dropped) || (b->dropped && !is_covered(b)))
         for (size_t i = 0; i < d.count; i++)
             d.rows[i].amount = d.rows[i].tax = inv_zero(b);
+    if (b->dropped)
+        RETURN_IF(offset_rows(&d));
     RETURN_IF(move_bare_taxes(&d));
     take_sides(&d);
     if (is_foreign(&d))

@@ -13,13 +13,14 @@ struct note {
     size_t count;
 };
 
-/* A line of AMOUNT, tax included where the order's is, for N things; its key is made the note's
- * own. Nothing for nothing. */
+/* A line of AMOUNT, tax included where the order's is, for N things; on its account and tax type as
+ * written, if it was. Its key is made the note's own. Nothing for nothing. */
 static enum err add_line(struct note *note, struct str key, int64_t n, struct str what,
                          const struct inv_coding *coding, struct money amount, struct money tax)
 {
     struct inv_work *w = note->b->w;
     struct inv_line *line = &note->lines[note->count];
+    const struct inv_line *written = inv_written_line(w->known, key);
 
     RETURN_IF(mon_round(amount, INV_DECIMALS, &amount));
     RETURN_IF(mon_round(tax, INV_DECIMALS, &tax));
@@ -30,6 +31,10 @@ static enum err add_line(struct note *note, struct str key, int64_t n, struct st
                               .discount = inv_zero(note->b),
                               .account = coding->account,
                               .tax_type = coding->tax_type};
+    if (written && written->account.n > 0 && written->tax_type.n > 0) {
+        line->account = written->account;
+        line->tax_type = written->tax_type;
+    }
     for (size_t i = 0; i < note->count; i++)
         if (str_eq(note->lines[i].key, key))
             line->key = str_of(arena_printf(w->arena, "%.*s:%zu", STR_FMT(key), note->count + 1));

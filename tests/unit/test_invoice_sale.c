@@ -303,8 +303,14 @@ static void numbers_references_and_links_are_what_xero_takes(void **state)
     c->o.name = STR("");
     build(c);
     expect_text(c->w.docs[0].number, "mugs-900");
-    c->o.name = str_of(arena_printf(&c->arena, "%0251d", 7));
-    build_and_expect(c, "unusable-order", "256 bytes");
+    c->o.name = STR("a\"b\\c\td");
+    build(c);
+    expect_text(c->w.docs[0].number, "mugs-a-b-c d");
+    c->o.name = str_of(arena_printf(&c->arena, "%0215d", 7));
+    build(c);
+    assert_int_equal(c->w.problem_count, 0);
+    c->o.name = str_of(arena_printf(&c->arena, "%0219d", 7)); /* "-R<id>-2" has to fit behind it */
+    build_and_expect(c, "unusable-order", "224 bytes");
     c->o.name = STR("#1");
     assert_int_equal(inv_build(&c->o, &c->s, &c->known, "https://XeroShop.example/1", &c->arena,
                                &c->w, &c->info),
@@ -377,6 +383,134 @@ static void a_locked_period_moves_the_date_and_says_the_true_one(void **state)
     expect_text(c->w.docs[0].reference, "#1050");
 }
 
+/* ---- later documents ---- */
+
+/* Xero holds the sale as it was wanted last, and what was paid on it. */
+static void export_sale(struct scene *c)
+{
+    const struct inv_document *doc = &c->w.docs[0];
+
+    c->sale = (struct inv_known_doc){.name = STR("invoice"),
+                                     .id = STR("id-1"),
+                                     .number = doc->number,
+                                     .status = STR("PAID"),
+                                     .total = doc->total,
+                                     .tax = doc->total_tax,
+                                     .has_lines = true,
+                                     .lines = doc->lines,
+                                     .line_count = doc->line_count};
+    c->known.docs = &c->sale;
+    c->known.doc_count = 1;
+    c->known.payments = c->w.payments;
+    c->known.payment_count = c->w.payment_count;
+    c->known.lines_may_change = true;
+}
+
+/* The refund 9 of AMOUNT. */
+static void give_back(struct scene *c, struct ord_refund_line *line, struct ord_adjustment *a,
+                      const char *amount)
+{
+    c->transactions[0] =
+        (struct ord_transaction){STR("91"), STR("stripe"), eur(amount), "2026-09-05"};
+    c->refund = (struct ord_refund){.id = STR("9"),
+                                    .day = "2026-09-05",
+                                    .has_money = true,
+                                    .amount = eur(amount),
+                                    .lines = line,
+                                    .line_count = 1,
+                                    .adjustments = a,
+                                    .adjustment_count = a ? 1 : 0,
+                                    .duties = eur("0"),
+                                    .fees = eur("0"),
+                                    .transactions = c->transactions,
+                                    .transaction_count = 1};
+    c->o.refunds = &c->refund;
+    c->o.refund_count = 1;
+}
+
+static void a_tip_is_given_back_from_where_it_was_written(void **state)
+{
+    struct scene *c = *state;
+    struct ord_refund_line tip = {STR("13"), 1, eur("2.00"), eur("0")};
+
+    c->lines[2] = (struct ord_line){.kind = ORD_TIP,
+                                    .id = STR("13"),
+                                    .title = STR("Tip"),
+                                    .quantity = 1,
+                                    .price = eur("2.00"),
+                                    .discount = eur("0")};
+    c->o.line_count = 3;
+    c->o.tip = eur("2.00");
+    c->o.total = c->o.current_total = eur("32.00");
+    c->s.account_tips = STR("280");
+    c->o.state.kept = true;
+    build(c);
+    export_sale(c);
+    c->s.account_tips = STR("281");
+    c->s.tax_exempt = STR("OTHER");
+    c->o.current_total = eur("30.00");
+    give_back(c, &tip, NULL, "2.00");
+    build(c);
+    assert_int_equal(c->w.problem_count, 0);
+    assert_int_equal(c->w.doc_count, 2);
+    expect_text(c->w.docs[1].lines[0].account, "280");
+    expect_text(c->w.docs[1].lines[0].tax_type, "NONE");
+}
+
+/* A cancelled order whose money went back whole, its shipping by an adjustment. */
+static void cancel_and_give_back(struct scene *c, struct ord_refund_line *line,
+                                 struct ord_adjustment *a)
+{
+    *line = (struct ord_refund_line){STR("11"), 2, eur("20.00"), eur("4.00")};
+    *a = (struct ord_adjustment){ORD_ADJUST_SHIPPING, eur("-5.00"), eur("-1.00")};
+    build(c);
+    export_sale(c);
+    c->o.state.cancelled = c->o.state.refunded = true;
+    c->o.current_total = eur("0.00");
+    give_back(c, line, a, "30.00");
+    build(c);
+    assert_int_equal(c->w.problem_count, 0);
+}
+
+static void shipping_given_back_needs_no_more_documents(void **state)
+{
+    struct scene *c = *state;
+    struct ord_refund_line line;
+    struct ord_adjustment shipping;
+
+    cancel_and_give_back(c, &line, &shipping);
+    assert_int_equal(c->w.doc_count, 2);
+    expect_text(c->w.docs[1].name, "R9");
+    assert_int_equal(c->w.payment_count, 2);
+}
+
+static void what_a_note_of_unknown_lines_says_is_not_said_again(void **state)
+{
+    struct scene *c = *state;
+    struct inv_known_doc docs[2];
+    struct ord_refund_line line;
+    struct ord_adjustment shipping;
+
+    cancel_and_give_back(c, &line, &shipping);
+    docs[0] = c->sale;
+    docs[1] = (struct inv_known_doc){.name = STR("R9"),
+                                     .id = STR("id-2"),
+                                     .number = STR("mugs-1050-R9"),
+                                     .status = STR("PAID"),
+                                     .credit = true,
+                                     .total = eur("30.00"),
+                                     .tax = eur("5.00")};
+    c->known.docs = docs;
+    c->known.doc_count = 2;
+    build(c);
+    assert_int_equal(c->w.problem_count, 0);
+    assert_int_equal(c->w.doc_count, 2);
+    docs[1].total = eur("29.00");
+    build(c);
+    expect_problem(c, INV_DOC_CREDIT_NOTE, "lines-unknown", "mugs-1050-R9");
+    assert_int_equal(c->w.doc_count, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +527,9 @@ int main(void)
         SCENE_TEST(numbers_references_and_links_are_what_xero_takes),
         SCENE_TEST(dates_follow_the_setting_and_the_terms),
         SCENE_TEST(a_locked_period_moves_the_date_and_says_the_true_one),
+        SCENE_TEST(a_tip_is_given_back_from_where_it_was_written),
+        SCENE_TEST(shipping_given_back_needs_no_more_documents),
+        SCENE_TEST(what_a_note_of_unknown_lines_says_is_not_said_again),
     };
 
     return cmocka_run_group_tests_name("invoice_sale", tests, NULL, NULL);
