@@ -428,6 +428,7 @@ static void read_record(const struct rds_reply *record, struct job_order *o, str
     o->byhand = str_eq(rds_field(record, "byhand"), STR("1"));
     o->again = str_eq(rds_field(record, "again"), STR("1"));
     o->doubt = str_eq(rds_field(record, "doubt"), STR("1"));
+    o->alone = str_eq(rds_field(record, "sus"), STR("1"));
     o->docs = arena_array(arena, rds_len(record) / 2 + 1, sizeof *o->docs);
     for (size_t i = 0; i + 1 < rds_len(record); i += 2) {
         struct str name = rds_text(rds_at(record, i));

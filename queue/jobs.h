@@ -135,6 +135,7 @@ struct job_order {
     bool byhand;
     bool again; /* by hand: another invoice in place of one that was voided in Xero */
     bool doubt; /* look in Xero before anything is sent for it */
+    bool alone; /* under suspicion: it is leased alone */
     struct job_part *parts;
     size_t part_count;
     struct job_part *docs; /* name without "doc:", body JSON */
@@ -168,7 +169,7 @@ const char *job_wake_key(void);
 
 /* One field of one order's record: what the last call's answer said. */
 struct job_update {
-    struct str order, field, value; /* field "doc:..."; value {NULL,0} deletes it */
+    struct str order, field, value; /* field "doc:..." or "sus"; value {NULL,0} deletes it */
 };
 
 struct job_call {

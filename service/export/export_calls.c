@@ -5,6 +5,8 @@
 #include "service/export/export.h"
 #include "service/export/export_work.h"
 
+#define UNSAID "Xero did not say what became of a call."
+
 /* ---- one batch ---- */
 
 /* {"Invoices":[...]}: false if it is too large for one call. */
@@ -114,22 +116,49 @@ static enum work_next refused(struct work *w, struct call *c, struct xero_answer
     return WORK_GO;
 }
 
-/* Elements without any verdict: Xero does not hold them (or a mark of doubt says so). Their orders
- * come back after the connection's hold, the others go on. */
-static void put_off(struct work *w, const struct call *c, int64_t ms)
+void exp_put_off(struct work *w, struct work_order *const *orders, size_t n, const char *document)
 {
-    bool any = false;
+    struct str unsaid = STR(UNSAID);
+    struct str half = str_of(arena_printf(&w->arena, "%zu", w->count > 1 ? w->count / 2 : 1));
+
+    if (n > 0)
+        exp_hold(w, exp_down_ms(w), UNSAID);
+    for (size_t i = 0; i < n; i++) {
+        if (w->fails_anew)
+            exp_update(w, orders[i], STR("sus"), half);
+        if (w->fails_anew && orders[i]->o->alone)
+            exp_refused(w, orders[i], document, &unsaid, 1);
+        else
+            exp_again(orders[i], 0);
+    }
+}
+
+/* Elements without any verdict: Xero does not hold them (or a mark of doubt says so). Their orders
+ * are put off, the others go on. */
+static void put_off(struct work *w, const struct call *c)
+{
+    struct work_order **orders = arena_array(&w->arena, c->n + 1, sizeof(struct work_order *));
+    size_t n = 0;
 
     for (size_t i = 0; i < c->n; i++) {
         struct work_order *x = c->elements[i].x;
 
-        if (!c->elements[i].open || !x || x->ended)
-            continue;
-        exp_again(x, ms);
-        any = true;
+        if (c->elements[i].open && x && !x->ended && (n == 0 || orders[n - 1] != x))
+            orders[n++] = x;
     }
-    if (any)
-        exp_hold(w, exp_down_ms(w), "Xero did not say what became of a call.");
+    exp_put_off(w, orders, n, c->kind->document);
+}
+
+/* Xero may be at C this very moment: it is neither sent again nor looked up for a while. */
+static enum work_next leave_in_doubt(struct work *w, const struct call *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        exp_mark(w, c->kind, &c->elements[i]);
+        exp_again(c->elements[i].x, w->e->lease_ms);
+    }
+    exp_hold(w, exp_down_ms(w), UNSAID);
+    w->again_ms = 0;
+    return WORK_HAND_BACK;
 }
 
 static enum work_next too_large(struct work *w, struct call *c)
@@ -150,6 +179,15 @@ const char *exp_path(struct work *w, const struct call *c)
                         c->kind->path);
 }
 
+/* What was not there when it was looked up may still come: it is looked up again before it is made
+ * again. */
+static void mark_late(struct work *w, const struct call *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->elements[i].open)
+            exp_mark(w, c->kind, &c->elements[i]);
+}
+
 static enum work_next make_batch(struct work *w, const struct call_kind *kind,
                                  struct element *elements, size_t n)
 {
@@ -167,19 +205,17 @@ static enum work_next make_batch(struct work *w, const struct call_kind *kind,
     if (next == WORK_GO && a.verdict == XERO_ANSWERED) {
         met_add(MET_XERO_BATCH, (int64_t)n, kind->list, NULL, NULL);
         next = exp_apply(w, &c, &a);
-        put_off(w, &c, 0);
+        put_off(w, &c);
     } else if (next == WORK_GO) {
         next = refused(w, &c, &a);
     } else if (next == WORK_UNKNOWN && a.in_progress) {
-        /* Xero may be at it this very moment: neither sent again nor looked up for a while. */
-        for (size_t i = 0; i < n; i++)
-            exp_mark(w, kind, &elements[i]);
-        put_off(w, &c, w->e->lease_ms);
-        w->again_ms = 0;
-        next = WORK_HAND_BACK;
+        next = leave_in_doubt(w, &c);
     } else if (next == WORK_UNKNOWN) {
         next = exp_settle(w, &c, true);
-        put_off(w, &c, 0);
+        if (next == WORK_GO) {
+            mark_late(w, &c);
+            put_off(w, &c);
+        }
     }
     xero_answer_free(&a);
     return next;

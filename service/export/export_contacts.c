@@ -245,11 +245,22 @@ static bool address_is_among(const struct customer *c, const struct element *ele
     return false;
 }
 
+/* Xero never said a word of it. */
+static void put_off(struct work *w, struct customer *c)
+{
+    struct work_order **orders = arena_array(&w->arena, w->count + 1, sizeof(struct work_order *));
+    size_t n = 0;
+
+    for (size_t i = 0; i < w->count; i++)
+        if (needs_contact(&w->orders[i]) && str_eq(mark_of(&w->orders[i]), c->mark))
+            orders[n++] = &w->orders[i];
+    exp_put_off(w, orders, n, inv_doc_text(INV_DOC_CONTACT));
+    c->next = WHO_DONE;
+}
+
 static enum work_next make(struct work *w, struct customer *all, size_t n)
 {
     struct element *elements = arena_array(&w->arena, n + 1, sizeof(*elements));
-    struct str none = STR("The contact could not be made: Xero shows none with our mark and takes "
-                          "none.");
     size_t count = 0;
 
     for (size_t i = 0; i < n; i++) {
@@ -257,9 +268,10 @@ static enum work_next make(struct work *w, struct customer *all, size_t n)
 
         if (c->next != WHO_MAKE)
             continue;
-        if (c->makes == MAKES) {
-            exp_refuse_customer(w, c, c->doubt_count > 0 ? c->doubts : &none,
-                                c->doubt_count > 0 ? c->doubt_count : 1);
+        if (c->makes == MAKES && c->doubt_count > 0) {
+            exp_refuse_customer(w, c, c->doubts, c->doubt_count);
+        } else if (c->makes == MAKES) {
+            put_off(w, c);
         } else if (address_is_among(c, elements, count)) {
             c->next = WHO_EMAIL;
         } else {

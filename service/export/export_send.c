@@ -54,6 +54,7 @@ int64_t exp_down_ms(struct work *w)
     uint32_t dice = 0;
 
     if (rds_pipeline(w->redis, commands, 2, replies, &info) == ERR_OK) {
+        w->fails_anew = rds_int(replies[0]) == 1;
         for (int64_t n = rds_int(replies[0]); n > 1 && cap < DOWN_MOST_MS; n--)
             cap *= 2;
         rds_free(replies[0]);

@@ -142,6 +142,7 @@ struct work {
     bool open_asked;    /* whether another lease met one is known */
     /* how it ends */
     int64_t again_ms, hold_ms;
+    bool fails_anew; /* the last failure of Xero's came after calls that went well */
     char hold_why[256];
     struct arena arena;
 };
@@ -289,7 +290,7 @@ enum work_next exp_send(struct work *w, const char *method, const char *path,
 void exp_hold(struct work *w, int64_t ms, const char *fmt, ...) PRINTF(3, 4);
 /* Sleeps. */
 void exp_nap(int64_t ms);
-/* How long the connection is to be held after one more failure of Xero's. */
+/* How long the connection is to be held after one more failure of Xero's; sets W->fails_anew. */
 int64_t exp_down_ms(struct work *w);
 
 /* ---- export_token.c ---- */
@@ -345,6 +346,10 @@ enum work_next exp_look_up(struct work *w, const struct call_kind *kind, struct 
                            size_t n);
 /* Applies an answer of 200 to C's elements and looks up what it leaves in doubt. */
 enum work_next exp_apply(struct work *w, struct call *c, struct xero_answer *a);
+/* Ends N orders of which Xero says nothing, though it answers look-ups, to come back after the
+ * connection's hold. Where other calls go well, the fault may be one order's: they come back in
+ * halves, and what is alone by then has had a try that counts, for DOCUMENT. */
+void exp_put_off(struct work *w, struct work_order *const *orders, size_t n, const char *document);
 /* The address that C is sent to. */
 const char *exp_path(struct work *w, const struct call *c);
 

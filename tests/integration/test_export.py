@@ -112,6 +112,27 @@ def test_a_call_refused_as_a_whole_is_halved_until_the_culprit_is_alone(shop):
     assert s.failed()[0]["catalogue"] == ["wrong-value"]
 
 
+def test_a_document_that_xero_has_a_fault_with_does_not_keep_others_back(own_stack):
+    """Xero answers look-ups, but 500 to every call that holds this one."""
+    s = lib.Shop(own_stack())
+    bodies = [order("paid") for _ in range(8)]
+    odd = bodies[5]
+    fault(s, method="PUT", path=INVOICES, fault="status", status=500, count=-1, holds=odd["name"])
+    in_one_lease(s, bodies)
+    lib.wait_until(lambda: len(s.invoices()) == 7, "seven are made", 120)
+    lib.wait_until(lambda: s.record(odd["id"]).get("att"), "what is alone and fails has had a try that counts", 60)
+    assert s.record(odd["id"])["sus"] == "1" and violations(s) == []
+    assert [s.record(b["id"]).get("att") for b in bodies if b is not odd] == [None] * 7
+
+
+def test_an_outage_that_takes_no_contacts_fails_no_order(own_stack):
+    s, body = lib.Shop(own_stack()), order("paid")
+    fault(s, method="PUT", path=CONTACTS, fault="status", status=503, count=8)
+    s.send("orders/paid", body)
+    assert "att" not in s.wait_done(body["id"])
+    expect_once(s, body)
+
+
 def test_a_new_customer_with_two_orders_gets_one_contact_and_known_ones_cost_no_call(shop):
     s = shop()
     first = [order("paid"), order("paid")]

@@ -66,7 +66,7 @@ class Accounting:
 
     def _limited(self, call, client, tenant):
         """Runs a call that may run, once for each Idempotency-Key."""
-        fault = self._faults.take(call.method, call.path, tenant)
+        fault = self._faults.take(call.method, call.path, tenant, call.body or b"")
         if fault:
             call.entry["fault"] = fault["fault"]
         key = call.headers.get("Idempotency-Key")

@@ -34,6 +34,7 @@ _OPTIONS = (
     "when",
     "message",
     "match",
+    "holds",
     "index",
     "remember",
 )
@@ -67,7 +68,7 @@ class Faults:
         with self._lock:
             return [dict(fault) for fault in self._faults]
 
-    def take(self, method, path, tenant):
+    def take(self, method, path, tenant, body=b""):
         """The fault that hits this call, used up by one; None when there is none. A count of
         -1 lasts."""
         with self._lock:
@@ -76,6 +77,7 @@ class Faults:
                     fault.get("method") in (None, method)
                     and path.startswith(fault.get("path", "/"))
                     and fault.get("tenant") in (None, tenant)
+                    and fault.get("holds", "").encode() in body
                 ):
                     if fault["count"] > 0:
                         fault["count"] -= 1
