@@ -16,6 +16,19 @@ const char *inv_doc_text(enum inv_doc d)
     return texts[d];
 }
 
+void *inv_grown(struct arena *arena, void *rows, size_t count, size_t *room, size_t size)
+{
+    void *larger;
+
+    if (count < *room)
+        return rows;
+    *room = *room ? 2 * *room : 4;
+    larger = arena_array(arena, *room, size);
+    if (count > 0)
+        memcpy(larger, rows, count * size);
+    return larger;
+}
+
 /* ---- problems ---- */
 
 void inv_fail(struct inv_work *w, enum inv_doc doc, const char *catalogue, const char *fmt, ...)
@@ -31,15 +44,8 @@ void inv_fail(struct inv_work *w, enum inv_doc doc, const char *catalogue, const
     for (size_t i = 0; i < w->problem_count; i++)
         if (str_eq(w->problems[i].text, s))
             return;
-    if (w->problem_count == w->problem_room) {
-        size_t room = w->problem_room ? 2 * w->problem_room : 4;
-        struct inv_problem *rows = arena_array(w->arena, room, sizeof *rows);
-
-        if (w->problem_count > 0)
-            memcpy(rows, w->problems, w->problem_count * sizeof *rows);
-        w->problems = rows;
-        w->problem_room = room;
-    }
+    w->problems =
+        inv_grown(w->arena, w->problems, w->problem_count, &w->problem_room, sizeof *w->problems);
     w->problems[w->problem_count++] = (struct inv_problem){doc, catalogue, arena_str(w->arena, s)};
 }
 

@@ -59,10 +59,10 @@ struct inv_books {
     struct inv_entry *entries; /* the sale's first, without an id and number if there is none; then
                                   A's, C's, R's as far as known; then new ones */
     size_t entry_count;
-    struct inv_payment *payments;
-    size_t payment_count;
+    struct inv_payment *payments; /* these two grow by doubling */
+    size_t payment_count, payment_room;
     struct inv_allocation *allocations;
-    size_t allocation_count;
+    size_t allocation_count, allocation_room;
     bool wait_for_split;
 };
 
@@ -87,6 +87,11 @@ static inline struct money inv_zero(const struct inv_books *b)
 {
     return mon_zero(b->w->o->currency);
 }
+
+/* ---- invoice.c ---- */
+
+/* ROWS, of which COUNT are used, with room for one more; *ROOM is how many there is room for. */
+void *inv_grown(struct arena *arena, void *rows, size_t count, size_t *room, size_t size);
 
 /* ---- invoice_known.c ---- */
 

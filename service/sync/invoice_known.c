@@ -326,7 +326,7 @@ enum err inv_open_books(struct inv_books *b, const char *order_link)
     for (size_t i = 0; i < b->entry_count; i++) {
         struct inv_document *doc = &b->entries[i].doc;
 
-        if (doc->name.n == 0)
+        if (!b->entries[i].known)
             continue;
         if (!doc->total.currency[0])
             doc->total = *doc->name.p == 'R' ? inv_zero(b) : b->left.total;

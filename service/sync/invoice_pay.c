@@ -109,11 +109,19 @@ static struct str part_mark(const struct inv_books *b, struct str base, struct s
     return str_of(arena_printf(b->w->arena, "%.*s@%.*s-%zu", STR_FMT(base), STR_FMT(doc), n));
 }
 
+/* A further payment of B: zeroed. */
+static struct inv_payment *new_payment(struct inv_books *b)
+{
+    b->payments = inv_grown(b->w->arena, b->payments, b->payment_count, &b->payment_room,
+                            sizeof *b->payments);
+    return &b->payments[b->payment_count++];
+}
+
 enum err inv_pay_on(struct inv_books *b, struct inv_entry *e, struct str base, struct str account,
                     const char *day, struct money amount)
 {
     struct inv_work *w = b->w;
-    struct inv_payment *made = &b->payments[b->payment_count];
+    struct inv_payment *made = NULL;
     size_t n = 1;
     struct str mark = part_mark(b, base, e->doc.name, n), told = base;
 
@@ -123,11 +131,11 @@ enum err inv_pay_on(struct inv_books *b, struct inv_entry *e, struct str base, s
         mark = part_mark(b, base, e->doc.name, ++n);
     if (n > 1)
         told = str_of(arena_printf(w->arena, "%.*s-%zu", STR_FMT(base), n));
+    made = new_payment(b);
     *made = (struct inv_payment){
         .mark = mark, .doc = e->doc.name, .account = account, .amount = amount};
     made->reference = reference_of(w, told);
     inv_late_day(b, day, e->doc.date, made->date);
-    b->payment_count++;
     return inv_less(&e->left, amount);
 }
 
@@ -278,11 +286,13 @@ static enum err list_made(struct inv_books *b, struct money *made)
 
     for (size_t i = 0; i < k->payment_count; i++) {
         const struct inv_known_doc *doc = inv_known_doc(k, k->payments[i].doc);
+        struct inv_payment *p;
 
         if (!doc || doc->gone)
             continue;
-        b->payments[b->payment_count] = k->payments[i];
-        b->payments[b->payment_count++].made = true;
+        p = new_payment(b);
+        *p = k->payments[i];
+        p->made = true;
         if (!doc->credit)
             RETURN_IF(inv_plus(made, k->payments[i].amount));
     }
@@ -291,8 +301,10 @@ static enum err list_made(struct inv_books *b, struct money *made)
 
 enum err inv_make_payments(struct inv_books *b)
 {
-    const struct order *o = b->w->o;
     struct pay p = {.b = b, .made = inv_zero(b)};
+<<<<<<< HEAD
+
+=======
     size_t room = b->w->known->payment_count + o->payment_count + 1 + b->entry_count;
 
     /* Each payment ends what its money or what its document has left; money that is given back is
@@ -300,6 +312,7 @@ enum err inv_make_payments(struct inv_books *b)
     for (size_t i = 0; i < o->refund_count; i++)
         room += 2 * o->refunds[i].transaction_count;
     b->payments = arena_array(b->w->arena, room, sizeof *b->payments);
+>>>>>>> 885fe6135d86b888a44713ab0efc0e42dfd78c7e
     RETURN_IF(list_made(b, &p.made));
     if (!b->has_sale || b->partial || !b->w->s->record_payments ||
         b->w->s->status != INV_AUTHORISED)

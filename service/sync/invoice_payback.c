@@ -194,21 +194,29 @@ static struct str pair_mark(const struct inv_books *b, struct str note, struct s
     return str_of(arena_printf(b->w->arena, "%.*s@%.*s-%zu", STR_FMT(note), STR_FMT(doc), n));
 }
 
+/* A further allocation of B: zeroed. */
+static struct inv_allocation *new_allocation(struct inv_books *b)
+{
+    b->allocations = inv_grown(b->w->arena, b->allocations, b->allocation_count,
+                               &b->allocation_room, sizeof *b->allocations);
+    return &b->allocations[b->allocation_count++];
+}
+
 static enum err allocate(struct inv_books *b, struct inv_entry *note)
 {
     for (size_t i = 0; i < b->entry_count; i++) {
         struct inv_entry *e = &b->entries[i];
-        struct inv_allocation *a = &b->allocations[b->allocation_count];
         struct money part = inv_least(note->left, e->left);
+        struct inv_allocation *a;
+        struct str mark;
 
         if (!inv_is_live(e) || e->doc.credit || part.units <= 0)
             continue;
-        *a = (struct inv_allocation){.mark = pair_mark(b, note->doc.name, e->doc.name),
-                                     .note = note->doc.name,
-                                     .doc = e->doc.name,
-                                     .amount = part};
+        mark = pair_mark(b, note->doc.name, e->doc.name);
+        a = new_allocation(b);
+        *a = (struct inv_allocation){
+            .mark = mark, .note = note->doc.name, .doc = e->doc.name, .amount = part};
         inv_late_day(b, note->doc.date, e->doc.date, a->date);
-        b->allocation_count++;
         RETURN_IF(inv_less(&note->left, part));
         RETURN_IF(inv_less(&e->left, part));
     }
@@ -219,16 +227,21 @@ enum err inv_make_allocations(struct inv_books *b)
 {
     const struct inv_known *k = b->w->known;
 
+<<<<<<< HEAD
+=======
     /* Each ends what its note or its invoice has left. */
     b->allocations =
         arena_array(b->w->arena, k->allocation_count + b->entry_count, sizeof *b->allocations);
+>>>>>>> 885fe6135d86b888a44713ab0efc0e42dfd78c7e
     for (size_t i = 0; i < k->allocation_count; i++) {
         const struct inv_known_doc *note = inv_known_doc(k, k->allocations[i].note);
+        struct inv_allocation *a;
 
         if (!note || note->gone)
             continue;
-        b->allocations[b->allocation_count] = k->allocations[i];
-        b->allocations[b->allocation_count++].made = true;
+        a = new_allocation(b);
+        *a = k->allocations[i];
+        a->made = true;
     }
     if (!b->has_sale || b->partial || b->wait_for_split || b->w->s->status != INV_AUTHORISED)
         return ERR_OK;
