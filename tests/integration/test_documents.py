@@ -162,6 +162,21 @@ def test_a_tax_whose_name_has_a_comma_keeps_the_lines_of_its_discount(shop):
     assert {x["LineItemID"] for x in updated["LineItems"]} == {x["LineItemID"] for x in invoice["LineItems"]}
 
 
+def test_an_order_of_500_lines_is_exported_edited_and_refunded(shop):
+    s = shop(settings=UNPAID)
+    body = order("pending", lines=[line(f"Thing {i} " + "x" * 200, "10.00", 2) for i in range(500)], ship=[])
+    export(s, "orders/create", body)
+    body = remove(body, [(body["line_items"][499], 1)])
+    export(s, "orders/updated", body)
+    body = later(body, financial_status="paid")
+    export(s, "orders/paid", body)
+    export(s, "orders/updated", refund(body, [(x, 1) for x in body["line_items"]]))
+    assert books(s) == (amounts(("", "PAID", "11988.00", "0")), [(books(s)[1][0][0], "PAID", Decimal("6000.00"), 0)])
+    record = s.record(body["id"])
+    assert '"lines"' in record["doc:invoice"] and max(map(len, record.values())) < 100_000
+    assert violations(s) == []
+
+
 def test_an_edit_after_payment_makes_a_credit_note_and_a_further_invoice(shop):
     s, body = shop(settings=UNPAID), order("paid", lines=two_lines())
     export(s, "orders/paid", body)
