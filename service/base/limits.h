@@ -38,6 +38,10 @@
  * order's lines at 500; ten times that is read, more is refused with a sentence. */
 #define LIM_ORDER_LINES 5000
 
+/* Of one thing in one line: counts of it are added up over an order's lines, records and
+ * shipments. */
+#define LIM_QUANTITY 1000000000
+
 /* All elements together of the arrays that are read from one order, nested ones too: they bound the
  * memory that an order takes. 500 lines with a dozen taxes, discounts and shipments have 6,500. */
 #define LIM_ORDER_ELEMENTS (20 * LIM_ORDER_LINES)

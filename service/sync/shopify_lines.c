@@ -97,6 +97,8 @@ static enum err read_quantity(struct reader *r, const struct js_value *v, struct
         return err_set(r->info, ERR_TYPE, "quantity is no whole number.");
     if (line->quantity < 0)
         return err_set(r->info, ERR_RANGE, "quantity is negative.");
+    if (line->quantity > LIM_QUANTITY)
+        return err_set(r->info, ERR_RANGE, "quantity is above %d.", LIM_QUANTITY);
     e = mon_mul(line->price, line->quantity, &gross);
     if (e != ERR_OK)
         return err_set(r->info, e, "quantity times price does not fit.");

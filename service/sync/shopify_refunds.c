@@ -100,6 +100,8 @@ static enum err read_refund_line(struct reader *r, const struct js_value *v, boo
     *line = (struct ord_refund_line){.line_id = shp_read_part_id(r, v, "line_item_id")};
     if (!js_int64(js_get(v, "quantity"), &line->quantity) || line->quantity < 0)
         line->quantity = 0;
+    if (line->quantity > LIM_QUANTITY)
+        line->quantity = LIM_QUANTITY;
     e = shp_read_refunded(r, v, "subtotal", &line->subtotal);
     if (e == ERR_OK)
         e = shp_read_refunded(r, v, "total_tax", &line->tax);
@@ -520,6 +522,15 @@ static enum err read_payment(struct reader *r, const struct js_value *v, struct 
     return e;
 }
 
+static bool has_payment(const struct ord_transaction *payments, size_t n, struct str id)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (str_eq(payments[i].id, id))
+            return true;
+    }
+    return false;
+}
+
 void shp_read_payments(struct reader *r, const struct js_value *root)
 {
     const struct js_value *array = js_get(root, "transactions");
@@ -533,8 +544,11 @@ void shp_read_payments(struct reader *r, const struct js_value *root)
     for (size_t i = 0; i < n; i++) {
         const struct js_value *v = js_at(array, i);
 
-        if (is_payment(v) && read_payment(&quiet, v, &payments[found++]) != ERR_OK)
+        if (!is_payment(v))
+            continue;
+        if (read_payment(&quiet, v, &payments[found]) != ERR_OK)
             return;
+        found += !has_payment(payments, found, payments[found].id);
     }
     r->o->payments = payments;
     r->o->payment_count = found;
@@ -586,10 +600,8 @@ enum err shp_add_transaction(const struct js_value *root, struct arena *arena, s
         return err_set(info, ERR_MISSING, "The transaction has no id.");
     if (!is_payment(root))
         return ERR_OK;
-    for (size_t i = 0; i < o->payment_count; i++) {
-        if (str_eq(o->payments[i].id, id))
-            return ERR_OK;
-    }
+    if (has_payment(o->payments, o->payment_count, id))
+        return ERR_OK;
     e = read_payment(&r, root, &payment);
     if (e != ERR_OK)
         return e;

@@ -343,6 +343,35 @@ static void payments_are_taken_all_or_none(void **state)
     }
 }
 
+static void a_payment_that_stands_twice_counts_once(void **state)
+{
+    struct sample s;
+
+    (void)state;
+    assert_int_equal(
+        read_text(&s, "{" HEAD ONE_LINE ",'transactions':[" PAID("") "," PAID("") "]}"), ERR_OK);
+    assert_int_equal(s.o.payment_count, 1);
+    close_sample(&s);
+}
+
+/* Counts of things are added up over lines and records. */
+static void quantities_are_no_more_than_can_be_added(void **state)
+{
+    struct sample s;
+
+    (void)state;
+    assert_int_equal(
+        read_text(&s, "{" HEAD "'line_items':[{'id':11,'quantity':1000000001,'price':'0'}]}"),
+        ERR_RANGE);
+    close_sample(&s);
+    assert_int_equal(read_text(&s,
+                               "{" HEAD ONE_LINE ",'refunds':[{'id':5,'transactions':[{'id':6}],"
+                               "'refund_line_items':[" REMOVED("9223372036854775807", "5") "]}]}"),
+                     ERR_OK);
+    assert_int_equal(s.o.refunds[0].lines[0].quantity, 1000000000);
+    close_sample(&s);
+}
+
 static void an_edit_touches_no_shipping_line_of_the_same_id(void **state)
 {
     struct sample s;
@@ -437,6 +466,8 @@ int main(void)
         cmocka_unit_test(a_record_is_taken_once_and_needs_its_id_for_money),
         cmocka_unit_test(only_successful_refund_transactions_are_money),
         cmocka_unit_test(payments_are_taken_all_or_none),
+        cmocka_unit_test(a_payment_that_stands_twice_counts_once),
+        cmocka_unit_test(quantities_are_no_more_than_can_be_added),
         cmocka_unit_test(an_edit_touches_no_shipping_line_of_the_same_id),
         cmocka_unit_test(a_refund_of_its_own_message_is_added_once),
         cmocka_unit_test(a_transaction_of_its_own_message_is_added_once),
