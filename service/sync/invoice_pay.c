@@ -302,17 +302,7 @@ static enum err list_made(struct inv_books *b, struct money *made)
 enum err inv_make_payments(struct inv_books *b)
 {
     struct pay p = {.b = b, .made = inv_zero(b)};
-<<<<<<< HEAD
 
-=======
-    size_t room = b->w->known->payment_count + o->payment_count + 1 + b->entry_count;
-
-    /* Each payment ends what its money or what its document has left; money that is given back is
-     * looked at twice. */
-    for (size_t i = 0; i < o->refund_count; i++)
-        room += 2 * o->refunds[i].transaction_count;
-    b->payments = arena_array(b->w->arena, room, sizeof *b->payments);
->>>>>>> 885fe6135d86b888a44713ab0efc0e42dfd78c7e
     RETURN_IF(list_made(b, &p.made));
     if (!b->has_sale || b->partial || !b->w->s->record_payments ||
         b->w->s->status != INV_AUTHORISED)

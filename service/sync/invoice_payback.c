@@ -227,12 +227,6 @@ enum err inv_make_allocations(struct inv_books *b)
 {
     const struct inv_known *k = b->w->known;
 
-<<<<<<< HEAD
-=======
-    /* Each ends what its note or its invoice has left. */
-    b->allocations =
-        arena_array(b->w->arena, k->allocation_count + b->entry_count, sizeof *b->allocations);
->>>>>>> 885fe6135d86b888a44713ab0efc0e42dfd78c7e
     for (size_t i = 0; i < k->allocation_count; i++) {
         const struct inv_known_doc *note = inv_known_doc(k, k->allocations[i].note);
         struct inv_allocation *a;
