@@ -15,7 +15,7 @@
 
 #include "service/base/buf.h"
 
-#define PEER_REQUESTS 64
+#define PEER_REQUESTS 24
 
 struct peer {
     int fd, port;

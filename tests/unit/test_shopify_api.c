@@ -93,7 +93,7 @@ static void answer_as_shop(void *arg, size_t n, struct str request, struct buf *
 
 static void an_order_is_gathered_into_a_webhooks_body(void **state)
 {
-    struct admin admin = {0};
+    static struct admin admin;
     struct sample s, fetched = {0};
     struct talk t;
 
@@ -278,7 +278,7 @@ static void nothing_unchecked_gets_into_an_address(void **state)
                                           "user@a.myshopify.com",
                                           "a.myshopify.com:80"};
     struct sapi_options own = {.api_url = NULL};
-    struct sapi_page list;
+    static struct sapi_page list;
     struct sapi *api = NULL;
     struct talk t;
 
