@@ -1,6 +1,6 @@
 /*
  * export: the worker's path for one lease: load and map each order, build what Xero should hold,
- * make the calls that differ in batches (contacts, invoices, voids, payments), report. A permit
+ * make the calls that differ in batches (in the order of export_stages.c), report. A permit
  * stands before every call. No loop over leases and no signals: worker_main has those. One struct
  * exp a thread.
  */

@@ -13,7 +13,7 @@ static void fail_voided(struct work *w, const struct element *el)
 
 /* ---- making them ---- */
 
-/* A contact or an item is of no use: the invoice is sent again without it. */
+/* A contact or an item is of no use: the document is sent again without it. */
 static bool renew(struct work *w, const struct element *el, const struct xero_element *v)
 {
     for (size_t i = 0; i < v->message_count; i++) {
@@ -135,7 +135,8 @@ static void apply_update(struct work *w, struct element *el, const struct xero_e
 {
     if (v->ok)
         updated(w, el, v);
-    else if (!exp_learn_open_day(w, el, v) && !exp_doubtful(w, el, v, "", "") && el->x)
+    else if (!exp_learn_open_day(w, el, v) && !exp_doubtful(w, el, v, "", "") && el->x &&
+             !renew(w, el, v))
         exp_doc_refused(w, &exp_updates, el, v->messages, v->message_count);
 }
 

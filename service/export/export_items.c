@@ -187,7 +187,7 @@ bool exp_renew_items(struct work *w, struct work_order *x)
         return false;
     codes_of(x, items);
     remember(w, items, n);
-    clear_codes(w, x, NULL);
+    x->no_codes = true;
     x->another_try = true;
     return true;
 }
@@ -270,7 +270,7 @@ enum work_next exp_resolve_items(struct work *w)
         i += n;
     }
     for (size_t k = 0; k < w->count && next == WORK_GO; k++)
-        clear_codes(w, &w->orders[k], &list);
+        clear_codes(w, &w->orders[k], w->orders[k].no_codes ? NULL : &list);
     buf_free(&path);
     return next;
 }

@@ -76,6 +76,7 @@ struct work_order {
     struct str mapped_id;   /* the contact that a person mapped its customer to; "" none */
     bool contact_kept;      /* it was remembered from an earlier export */
     bool contact_anew;      /* what was known was of no use: it is looked up */
+    bool no_codes;          /* Xero refused an item: its lines go without */
     bool settled_by_hand;   /* a person paid it in Xero */
     int64_t split_until_ms; /* Unix ms; 0 = not waiting */
     bool ended;             /* REPORT is final */

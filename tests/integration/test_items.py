@@ -1,6 +1,7 @@
 """Item codes: a line names its SKU as the item where Xero sells such an item and tracks no stock of it."""
 
 import lib
+from documents import add as edit
 from lib import PREFIX
 from orders import line, order
 
@@ -77,3 +78,27 @@ def test_a_hundred_codes_cost_as_many_questions_as_fit(shop):
     named = export(s, *skus)
     assert [code for code in named if code] == skus[::10]
     assert len(asked(s)) == 3, "50 codes at most, and 2,048 bytes"
+
+
+def test_an_item_that_xero_refuses_is_left_out_without_what_is_remembered(shop):
+    """Redis takes no writes of the items, and Xero says of one that it is good, and refuses it."""
+    s = shop(settings={"item_codes": True})
+    add(s, "MUG")
+    s.stack.redis.call("SET", f"{PREFIX}items:{s.connection}", "no hash")
+    s.stack.sim.fault(tenant=s.tenant, method="PUT", path="/api.xro/2.0/Invoices", fault="element_error",
+                      message="Item code 'MUG' is not valid")
+    assert export(s, "MUG") == ["", ""]
+    s.stack.redis.call("DEL", f"{PREFIX}items:{s.connection}")
+
+
+def test_an_item_that_is_gone_when_an_edit_names_it_fails_nothing(shop):
+    for status in ("pending", "paid"):  # the same invoice; a further one
+        s = shop(settings={"item_codes": True, "auto_sync": "include_unpaid"})
+        body = order(status, lines=[line("Tea", sku="")])
+        s.send("orders/create", body)
+        s.wait_done(body["id"])
+        s.stack.redis.call("HSET", f"{PREFIX}items:{s.connection}", "GONE", "1")
+        body = edit(body, line("Jar", "2.00", 1, sku="GONE"))
+        s.send("orders/updated", body)
+        lib.wait_until(lambda: s.record(body["id"]).get("drev") == "2" or s.failed(), "it was exported, or failed")
+        assert s.failed() == [] and len(s.invoices()) == (1 if status == "pending" else 2)
