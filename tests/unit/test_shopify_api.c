@@ -94,7 +94,7 @@ static void answer_as_shop(void *arg, size_t n, struct str request, struct buf *
 static void an_order_is_gathered_into_a_webhooks_body(void **state)
 {
     static struct admin admin;
-    struct sample s, fetched = {0};
+    static struct sample s, fetched;
     struct talk t;
 
     (void)state;
