@@ -38,6 +38,10 @@
  * order's lines at 500; ten times that is read, more is refused with a sentence. */
 #define LIM_ORDER_LINES 5000
 
+/* Taxes of one line, or of one product's duties: each document that speaks of it sorts them. The
+ * United States have half a dozen. */
+#define LIM_LINE_TAXES 100
+
 /* Of one thing in one line: counts of it are added up over an order's lines, records and
  * shipments. */
 #define LIM_QUANTITY 1000000000

@@ -49,8 +49,8 @@ static enum err read_taxes(struct reader *r, const struct js_value *v, struct or
 {
     size_t n = js_len(js_get(v, "tax_lines"));
 
-    if (n > LIM_ORDER_LINES) /* refused before there is room for them */
-        return shp_count(r, v, "tax_lines", &n);
+    if (n > LIM_LINE_TAXES) /* refused before there is room for them */
+        return err_set(r->info, ERR_TOO_BIG, "it has more than %d taxes.", LIM_LINE_TAXES);
     return add_taxes(r, v, arena_array(r->arena, n, sizeof(struct ord_tax)), line);
 }
 
@@ -162,10 +162,10 @@ static enum err read_duty(struct reader *r, const struct js_value *item, struct 
     size_t n, tax_n = 0;
     enum err e = shp_count(r, item, "duties", &n);
 
-    for (size_t i = 0; i < n && tax_n <= LIM_ORDER_LINES; i++)
+    for (size_t i = 0; i < n && tax_n <= LIM_LINE_TAXES; i++)
         tax_n += js_len(js_get(js_at(duties, i), "tax_lines"));
-    if (e == ERR_OK && tax_n > LIM_ORDER_LINES)
-        e = err_set(r->info, ERR_TOO_BIG, "duties have more than %d taxes.", LIM_ORDER_LINES);
+    if (e == ERR_OK && tax_n > LIM_LINE_TAXES)
+        e = err_set(r->info, ERR_TOO_BIG, "duties have more than %d taxes.", LIM_LINE_TAXES);
     if (e != ERR_OK)
         return e;
     taxes = arena_array(r->arena, tax_n, sizeof(*taxes));

@@ -254,14 +254,23 @@ static void more_lines_than_the_limit_are_refused(void **state)
     buf_reset(&text);
     buf_addz(&text, "{" HEAD "'line_items':[");
     for (int i = 0; i <= LIM_ORDER_ELEMENTS / LIM_ORDER_LINES; i++) {
-        buf_printf(&text, "%s{'price':'0','quantity':1,'tax_lines':[0", i ? "," : "");
+        buf_printf(&text, "%s{'price':'0','quantity':1,'discount_allocations':[0", i ? "," : "");
         for (int k = 1; k < LIM_ORDER_LINES; k++)
             buf_addz(&text, ",0");
         buf_addz(&text, "]}");
     }
     buf_addz(&text, "]}");
     assert_int_equal(read_text(&s, buf_z(&text)), ERR_TOO_BIG);
-    assert_true(str_starts(str_of(s.info.text), STR("line_items[19]: tax_lines: ")));
+    assert_true(str_starts(str_of(s.info.text), STR("line_items[19]: discount_allocations: ")));
+    close_sample(&s);
+    /* Taxes of one line, which are sorted for each document that speaks of it. */
+    buf_reset(&text);
+    buf_addz(&text, "{" HEAD "'line_items':[{'price':'0','quantity':1,'tax_lines':[0");
+    for (int i = 0; i < LIM_LINE_TAXES; i++)
+        buf_addz(&text, ",0");
+    buf_addz(&text, "]}]}");
+    assert_int_equal(read_text(&s, buf_z(&text)), ERR_TOO_BIG);
+    assert_string_equal(s.info.text, "line_items[0]: it has more than 100 taxes.");
     close_sample(&s);
     /* Lines of refunds count together, however few each has. */
     buf_reset(&text);
