@@ -277,6 +277,36 @@ static void what_the_previous_key_sealed_opens_and_is_sealed_anew(void **state)
     cry_keys_wipe(&later);
 }
 
+static void what_opens_a_shop_is_kept_sealed_and_by_store(void **state)
+{
+    struct errinfo info = {0};
+    struct buf token = {0};
+    char id[GRT_SHOP_ID];
+
+    (void)state;
+    assert_int_equal(grt_shop(r, &master, "amazon/A1", &token, &info), ERR_NOT_FOUND);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", STR("Atzr|one"), &info), ERR_OK);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A2", STR("Atzr|two"), &info), ERR_OK);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", STR("Atzr|three"), &info), ERR_OK);
+    assert_int_equal(grt_shop(r, &master, "amazon/A1", &token, &info), ERR_OK);
+    assert_true(str_eq(buf_str(&token), STR("Atzr|three")));
+    buf_free_secret(&token);
+
+    /* Put into another store's place it does not open. */
+    struct rds_reply *sealed = redis_ask(r, "HGET", RDS_PREFIX "grant:s-amazon/A1", "secret");
+    char *text = x_alloc(rds_text(sealed).n + 1);
+    memcpy(text, rds_text(sealed).p, rds_text(sealed).n);
+    redis_do(r, "HSET", RDS_PREFIX "grant:s-amazon/A2", "secret", text);
+    assert_int_equal(grt_shop(r, &master, "amazon/A2", &token, &info), ERR_CRYPTO);
+    buf_free_secret(&token);
+    rds_free(sealed);
+    x_free(text);
+
+    grt_shop_id("amazon/A1", id);
+    assert_int_equal(grt_forget(r, id, &info), ERR_OK);
+    assert_int_equal(grt_shop(r, &master, "amazon/A1", &token, &info), ERR_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -288,6 +318,7 @@ int main(void)
         cmocka_unit_test_setup(a_token_that_ends_within_the_margin_is_none, fresh),
         cmocka_unit_test_setup(nothing_secret_is_readable_in_redis_or_under_another_key, fresh),
         cmocka_unit_test_setup(a_pair_is_known_again, fresh),
+        cmocka_unit_test_setup(what_opens_a_shop_is_kept_sealed_and_by_store, fresh),
         cmocka_unit_test_setup(
             a_consent_takes_the_pair_of_its_client_and_keeps_the_refresh_token_before, fresh),
         cmocka_unit_test_setup(a_grant_can_be_listed_and_forgotten, fresh),
