@@ -279,7 +279,6 @@ static void what_the_previous_key_sealed_opens_and_is_sealed_anew(void **state)
 
 static void what_opens_a_shop_is_kept_sealed_and_by_store(void **state)
 {
-    struct errinfo info = {0};
     struct buf token = {0};
     char id[GRT_SHOP_ID];
 
