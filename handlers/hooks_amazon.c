@@ -8,9 +8,9 @@
 
 #include <stdio.h>
 
+#include "queue/intake_amazon.h"
 #include "service/base/log.h"
 #include "service/base/metrics.h"
-#include "service/sync/amazon.h"
 
 /* Sellers of one body whose keys are looked at. SQS hands over ten records at a time. */
 #define SENDERS 10
@@ -24,16 +24,17 @@ struct sender {
     bool good;               /* the key in the request is this store's */
 };
 
-enum verdict { TAKEN, BAD, REFUSED, DOWN, VERDICT_COUNT };
+/* How many kinds of itk_verdict there are. */
+#define VERDICTS (ITK_DOWN + 1)
 
 struct delivery {
     struct hook h;
     char address[AMZ_SELLER + 1]; /* ?seller= of records that name none; "" */
     struct sender senders[SENDERS];
     size_t sender_count;
-    size_t verdicts[VERDICT_COUNT]; /* how many records came to each */
-    struct js_out out;              /* of a batch: the results */
-    struct buf failures;            /* of a batch: {"itemIdentifier":...} of what was not taken */
+    size_t verdicts[VERDICTS]; /* how many records came to each */
+    struct js_out out;         /* of a batch: the results */
+    struct buf failures;       /* of a batch: {"itemIdentifier":...} of what was not taken */
 };
 
 /* One record and what became of it. */
@@ -151,201 +152,69 @@ static bool authenticate(struct delivery *d)
 
 /* ---- one record ---- */
 
-static enum verdict end_item(struct item *it, enum verdict v, const char *result, struct str reason)
+static enum itk_verdict end_item(struct item *it, enum itk_verdict v, const char *result,
+                                 struct str reason)
 {
     it->result = result;
     it->reason = arena_str(&it->arena, reason);
     return v;
 }
 
-static enum verdict bad(struct delivery *d, struct item *it)
+static enum itk_verdict bad(struct delivery *d, struct item *it)
 {
-    return end_item(it, BAD, "malformed", str_of(d->h.info.text));
+    return end_item(it, ITK_BAD, "malformed", str_of(d->h.info.text));
 }
 
-static enum verdict refused(struct item *it)
+static enum itk_verdict refused(struct item *it)
 {
-    return end_item(it, REFUSED, "bad_signature",
+    return end_item(it, ITK_REFUSED, "bad_signature",
                     STR("It does not carry the key of the seller that it names."));
 }
 
-/* What the rules looked at, for the trail. */
-static struct str write_inputs(const struct delivery *d, const struct item *it,
-                               const struct amz_notice *n, struct buf *object)
+static bool still_fits(const void *arg, const struct set_store *store)
 {
-    struct js_out w;
-
-    jw_init(&w, object);
-    jw_begin_object(&w);
-    jw_kstr(&w, "topic", it->record.type);
-    jw_kstr(&w, "webhook_id", str_cut(n->id, 100));
-    jw_kz(&w, "triggered_at", n->time);
-    jw_kint(&w, "settings_version", d->h.store->version);
-    jw_kstr(&w, "order_status", str_cut(n->status, 40));
-    jw_kstr(&w, "change", str_cut(n->change, 40));
-    jw_end_object(&w);
-    if (buf_check(object) != ERR_OK)
-        return STR("");
-    return (struct str){object->p + 1, object->n - 2};
-}
-
-/* A pending order has no prices to fetch: it is skipped with its reason, and comes again when the
- * payment is authorised. Any other change asks for a fetch. */
-static enum err store_notice(struct delivery *d, const struct item *it, const struct amz_notice *n,
-                             struct job_event *e, enum job_result *result, enum cat_reason *reason)
-{
-    struct buf inputs = BUF_CAP(4096);
-    bool wanted = !n->state.unpriced;
-    enum err x = ERR_OK;
-
-    itk_decide(d->h.store, &n->state, e);
-    for (int i = 0; i < JOB_HISTORIES; i++)
-        wanted = wanted || e->decision[i].export_it;
-    e->inputs = write_inputs(d, it, n, &inputs);
-    x = wanted ? job_fetch(d->h.req->redis, e, result, reason, &d->h.info)
-               : job_ingest(d->h.req->redis, e, result, reason, &d->h.info);
-    buf_free(&inputs);
-    return x;
-}
-
-/* A whole order, or (N) a notification of one, as an event. */
-struct event {
-    struct job_event *e;
-    const struct order *o;
-    const struct amz_notice *n;
-};
-
-static enum err try_store(struct delivery *d, const struct item *it, const struct event *ev,
-                          enum job_result *result, enum cat_reason *reason)
-{
-    const struct itk_origin from = {"order", it->record.id, {NULL, 0}};
-
-    if (ev->n)
-        return store_notice(d, it, ev->n, ev->e, result, reason);
-    return itk_take(d->h.req->redis, d->h.store, &from, ev->o, ev->e, result, reason, &d->h.info);
-}
-
-/* Stores EV; with a store whose settings have moved on it looks at the key, and decides, again. */
-static enum verdict store(struct delivery *d, struct item *it, const struct event *ev)
-{
-    enum job_result result = JOB_STALE_SETTINGS;
-    enum cat_reason reason = CAT_REASON_COUNT;
-    enum err x = ERR_OK;
-
-    for (int try = 0; try < HOOK_TRIES && x == ERR_OK && result == JOB_STALE_SETTINGS; try++) {
-        if (try > 0) {
-            x = hook_renew(&d->h, d->h.store->id);
-            if (x == ERR_NOT_FOUND || (x == ERR_OK && !key_fits(d->h.req, d->h.store)))
-                return refused(it);
-        }
-        if (x == ERR_OK)
-            x = try_store(d, it, ev, &result, &reason);
-    }
-    if (x == ERR_OK && result == JOB_STALE_SETTINGS)
-        x = err_set(&d->h.info, ERR_CONFLICT, "The store's settings are being changed.");
-    if (x != ERR_OK)
-        return end_item(it, DOWN, "unavailable", str_of(d->h.info.text));
-    if (result == JOB_NO_STORE)
-        return refused(it);
-    if (result == JOB_UNUSABLE && ev->e->unusable)
-        return end_item(it, TAKEN, job_result_text(result), ev->e->unusable->errors[0]);
-    return end_item(it, TAKEN, job_result_text(result), str_of(cat_reason_code(reason)));
-}
-
-/* By what the delivery is known again: ID, if it has one. */
-static void name_delivery(struct delivery *d, struct item *it, struct str id, struct job_event *e)
-{
-    if (id.n > 0)
-        e->delivery = str_of(arena_printf(&it->arena, "%s\n%.*s", d->h.store->key, STR_FMT(id)));
-    log_ctx_set(d->h.store->connection, d->h.store->key, e->order_key,
-                arena_printf(&it->arena, "%.*s", STR_FMT(id)));
-}
-
-static enum verdict take_notice(struct delivery *d, struct item *it)
-{
-    char key[LIM_ORDER_KEY + 1];
-    struct amz_notice n;
-    struct job_event e = {.order_key = key, .stamp = "", .part = "", .paid_day = ""};
-
-    if (amz_read_notice(&it->record, &n, &d->h.info) != ERR_OK ||
-        job_order_key(STR("amazon"), str_of(d->h.store->id), n.order_id, key) != ERR_OK)
-        return bad(d, it);
-    e.event = n.event;
-    e.name = arena_str(&it->arena, n.order_id).p;
-    e.link = amz_order_link(n.order_id, &it->arena);
-    name_delivery(d, it, n.id, &e);
-    return store(d, it, &(struct event){.e = &e, .n = &n});
-}
-
-/* An order is stored without what was around it, and read as it will be read again. */
-static enum verdict take_order(struct delivery *d, struct item *it)
-{
-    struct itk_order *in = arena_alloc(&it->arena, sizeof *in);
-    struct buf stored = BUF_CAP(LIM_BODIES_BYTES);
-    struct js_doc doc = {0};
-    enum verdict v;
-    enum err e;
-
-    amz_write_order(&it->record, &stored);
-    e = buf_check(&stored);
-    if (e != ERR_OK)
-        e = err_set(&d->h.info, e, "The order is nested too deep.");
-    if (e == ERR_OK)
-        e = js_parse(buf_str(&stored), stored.n, &doc, &d->h.info);
-    if (e == ERR_OK)
-        e = itk_read("amazon", d->h.store->id, doc.root, buf_str(&stored), (struct str){NULL, 0},
-                     &it->arena, in, &d->h.info);
-    if (e != ERR_OK) {
-        v = bad(d, it);
-    } else {
-        in->event.event = RUL_SEEN;
-        name_delivery(d, it, it->record.id, &in->event);
-        v = store(d, it, &(struct event){.e = &in->event, .o = &in->order});
-    }
-    js_free(&doc);
-    buf_free(&stored);
-    return v;
+    return key_fits(arg, store);
 }
 
 /* Record I of BODY, on behalf of its own seller. */
-static enum verdict take_record(struct delivery *d, const struct amz_body *body, size_t i,
-                                struct item *it)
+static enum itk_verdict take_record(struct delivery *d, const struct amz_body *body, size_t i,
+                                    struct item *it)
 {
     enum err e = amz_record(body, i, &it->record, &d->h.info);
     struct sender *s = NULL;
-    enum verdict v;
+    struct itk_amazon in = {.redis = d->h.req->redis,
+                            .stores = d->h.env->stores,
+                            .entitled = still_fits,
+                            .arg = d->h.req,
+                            .arena = &it->arena};
+    enum itk_verdict v;
 
     if (e != ERR_OK)
         return bad(d, it);
     s = find_sender(d, it->record.seller.n > 0 ? it->record.seller : str_of(d->address));
     if (!s || !s->good)
         return refused(it);
-    if (it->record.kind == AMZ_OTHER)
-        return end_item(it, TAKEN, "ignored", STR("type_not_handled"));
-    d->h.store = s->store;
-    v = it->record.kind == AMZ_NOTICE ? take_notice(d, it) : take_order(d, it);
-    if (d->h.store != s->store) { /* it was read anew */
-        s->store = d->h.store;
+    in.store = s->store;
+    v = itk_amazon(&in, &it->record);
+    if (in.store != s->store) { /* it was read anew */
+        s->store = in.store;
         s->good = s->store && !s->store->deleted && key_fits(d->h.req, s->store);
     }
-    d->h.store = NULL;
-    log_ctx_clear();
-    return v;
+    if (v == ITK_DOWN)
+        d->h.info = in.info;
+    return v == ITK_REFUSED ? refused(it) : end_item(it, v, in.result, in.reason);
 }
 
 /* ---- the answer ---- */
 
-static void count(const struct item *it, enum verdict v)
+static void count(const struct item *it, enum itk_verdict v)
 {
-    const char *topic = it->record.kind == AMZ_ORDER    ? "order"
-                        : it->record.kind == AMZ_NOTICE ? "ORDER_CHANGE"
-                                                        : "other";
-
-    met_add(MET_WEBHOOKS, 1, "amazon", v == BAD ? "other" : topic, it->result);
+    met_add(MET_WEBHOOKS, 1, "amazon", v == ITK_BAD ? "other" : itk_amazon_topic(&it->record),
+            it->result);
 }
 
 /* One line of a batch's answer. A record without an id is named by its place. */
-static void add_result(struct delivery *d, const struct item *it, enum verdict v, size_t i)
+static void add_result(struct delivery *d, const struct item *it, enum itk_verdict v, size_t i)
 {
     struct str id = it->record.id;
     char place[24];
@@ -358,7 +227,7 @@ static void add_result(struct delivery *d, const struct item *it, enum verdict v
     jw_kz(&d->out, "result", it->result);
     jw_kstr(&d->out, "reason", it->reason);
     jw_end_object(&d->out);
-    if (v == TAKEN)
+    if (v == ITK_TAKEN)
         return;
     buf_addz(&d->failures, d->failures.n > 0 ? ",{\"itemIdentifier\":" : "{\"itemIdentifier\":");
     buf_add_quoted(&d->failures, str_cut(id, LIM_NAME));
@@ -369,9 +238,9 @@ static void add_result(struct delivery *d, const struct item *it, enum verdict v
 static void refuse_all(struct delivery *d, const char *why)
 {
     buf_reset(&d->h.res->body);
-    if (d->verdicts[DOWN] > 0)
+    if (d->verdicts[ITK_DOWN] > 0)
         hook_unavailable(&d->h);
-    else if (d->verdicts[BAD] > 0)
+    else if (d->verdicts[ITK_BAD] > 0)
         refuse_body(d, why);
     else
         refuse(d);
@@ -380,11 +249,11 @@ static void refuse_all(struct delivery *d, const char *why)
 static void answer_one(struct delivery *d, const struct amz_body *body)
 {
     struct item it = {.result = NULL};
-    enum verdict v = take_record(d, body, 0, &it);
+    enum itk_verdict v = take_record(d, body, 0, &it);
 
     d->verdicts[v]++;
     count(&it, v);
-    if (v == TAKEN)
+    if (v == ITK_TAKEN)
         hook_answer(&d->h, it.result, it.reason);
     else
         refuse_all(d, arena_printf(d->h.req->arena, "%.*s", STR_FMT(it.reason)));
@@ -403,12 +272,12 @@ static void answer_batch(struct delivery *d, const struct amz_body *body)
     jw_begin_array(&d->out);
     for (size_t i = 0; i < body->count; i++) {
         struct item it = {.result = NULL};
-        enum verdict v = take_record(d, body, i, &it);
+        enum itk_verdict v = take_record(d, body, i, &it);
 
         d->verdicts[v]++;
         count(&it, v);
         add_result(d, &it, v, i);
-        if (v != TAKEN)
+        if (v != ITK_TAKEN)
             log_warn("record_refused", NULL, LOG_Z("result", it.result),
                      LOG_STR("reason", it.reason));
         amz_record_free(&it.record);
@@ -418,7 +287,7 @@ static void answer_batch(struct delivery *d, const struct amz_body *body)
     jw_key(&d->out, "batchItemFailures");
     jw_raw(&d->out, str_of(arena_printf(d->h.req->arena, "[%s]", buf_z(&d->failures))));
     jw_end_object(&d->out);
-    if (d->verdicts[TAKEN] == 0 && body->count > 0)
+    if (d->verdicts[ITK_TAKEN] == 0 && body->count > 0)
         refuse_all(d, "No record of the body could be read.");
     buf_free(&d->failures);
 }
