@@ -14,6 +14,7 @@
 #include "service/base/process.h"
 #include "service/export/export.h"
 #include "service/export/fetcher.h"
+#include "service/export/poller.h"
 
 #define PROGRAM "ledgerhook-worker"
 
@@ -47,11 +48,13 @@ enum { EXIT_STOPPED = 0, EXIT_OTHER = 1, EXIT_CONFIG = 2, EXIT_REDIS = 3 };
 
 struct worker;
 
-/* One thread, with an exporter of its own or, to read from shops, a fetcher. */
+/* One thread, with an exporter of its own or, to read from shops, a fetcher, or a poller of
+ * Amazon's queue. */
 struct hand {
     struct worker *worker;
     struct exp *exp;
     struct ftc *ftc;
+    struct pol *pol;
     char name[64];
     pthread_t thread;
     bool started;
@@ -64,7 +67,7 @@ struct worker {
     struct srv_env env;
     struct set_cache *stores;
     struct srv *ops;
-    struct hand *hands; /* the exporters, then one for upkeep, then the fetchers */
+    struct hand *hands; /* the exporters, then one for upkeep, the fetchers, the poller */
     size_t hand_count;
     sigset_t signals;
     _Atomic bool stopping;
@@ -238,6 +241,37 @@ static void *keep_up(void *arg)
     return NULL;
 }
 
+/* Takes Amazon's notifications out of the seller's queue. */
+static void *poll_queue(void *arg)
+{
+    struct hand *h = arg;
+    const struct worker *wk = h->worker;
+
+    while (!wk->stopping) {
+        struct errinfo info = {0};
+        int64_t wait_ms = 0;
+
+        if (pol_turn(h->pol, &wait_ms, &info) != ERR_OK)
+            wait_for_redis(info.text);
+        for (; wait_ms > 0 && !wk->stopping; wait_ms -= IDLE_MS)
+            nap(wait_ms < IDLE_MS ? wait_ms : IDLE_MS);
+    }
+    return NULL;
+}
+
+static enum err new_poller(struct worker *wk, struct hand *h, struct errinfo *info)
+{
+    const struct cfg *cfg = &wk->cfg;
+    const struct sqs_options o = {.queue_url = cfg->amazon_sqs_url,
+                                  .region = cfg->aws_region,
+                                  .key_id = cfg->aws_key_id,
+                                  .secret = cfg->aws_secret,
+                                  .session_token = cfg->aws_session_token,
+                                  .stop = &wk->stopping};
+
+    return pol_new(&o, wk->env.redis, wk->stores, &h->pol, info);
+}
+
 static enum err new_fetcher(struct worker *wk, struct hand *h, struct errinfo *info)
 {
     const struct cfg *cfg = &wk->cfg;
@@ -282,7 +316,9 @@ static enum err start_hand(struct worker *wk, struct hand *h, const char *proces
 
     (void)snprintf(h->name, sizeof(h->name), "%s-%zu", process, n);
     h->worker = wk;
-    e = job == read_orders ? new_fetcher(wk, h, info) : new_exporter(wk, h, info);
+    e = job == read_orders  ? new_fetcher(wk, h, info)
+        : job == poll_queue ? new_poller(wk, h, info)
+                            : new_exporter(wk, h, info);
     if (e != ERR_OK)
         return e;
     pthread_attr_init(&attr);
@@ -290,26 +326,31 @@ static enum err start_hand(struct worker *wk, struct hand *h, const char *proces
     failed = pthread_create(&h->thread, &attr, job, h);
     pthread_attr_destroy(&attr);
     h->started = failed == 0;
-    return failed ? err_set(info, ERR_NOMEM,
-                            "Thread %zu of LH_WORKERS and LH_FETCHERS cannot be started.", n)
-                  : ERR_OK;
+    return failed
+               ? err_set(info, ERR_NOMEM,
+                         "Thread %zu of LH_WORKERS, LH_FETCHERS and the others cannot be started.",
+                         n)
+               : ERR_OK;
 }
 
 static enum err start_hands(struct worker *wk, struct errinfo *info)
 {
     size_t n = (size_t)wk->cfg.workers, fetchers = (size_t)wk->cfg.fetchers;
+    size_t poller = n + 1 + fetchers;
     char process[37];
     enum err e = ERR_OK;
 
     cry_uuid(process);
-    wk->hands = x_alloc((n + 1 + fetchers) * sizeof(*wk->hands));
-    wk->hand_count = n + 1 + fetchers;
+    wk->hand_count = poller + (wk->cfg.amazon_sqs_url ? 1 : 0);
+    wk->hands = x_alloc(wk->hand_count * sizeof(*wk->hands));
     for (size_t i = 0; i < n && e == ERR_OK; i++)
         e = start_hand(wk, &wk->hands[i], process, i + 1, export_orders, info);
     if (e == ERR_OK)
         e = start_hand(wk, &wk->hands[n], process, n + 1, keep_up, info);
-    for (size_t i = n + 1; i < wk->hand_count && e == ERR_OK; i++)
+    for (size_t i = n + 1; i < poller && e == ERR_OK; i++)
         e = start_hand(wk, &wk->hands[i], process, i + 1, read_orders, info);
+    if (e == ERR_OK && poller < wk->hand_count)
+        e = start_hand(wk, &wk->hands[poller], process, poller + 1, poll_queue, info);
     return e;
 }
 
@@ -330,7 +371,7 @@ static enum err configure(struct worker *wk, struct errinfo *info)
         return e;
     wk->env.version = LH_VERSION;
     wk->env.program = PROGRAM;
-    return rds_pool_new(cfg->redis_url, (int)(cfg->workers + cfg->fetchers) + 1 + OPS_THREADS,
+    return rds_pool_new(cfg->redis_url, (int)(cfg->workers + cfg->fetchers) + 2 + OPS_THREADS,
                         &wk->env.redis, info);
 }
 
@@ -438,8 +479,10 @@ static bool drain(struct worker *wk, int64_t drain_ms)
         }
         exp_free(h->exp);
         ftc_free(h->ftc);
+        pol_free(h->pol);
         h->exp = NULL;
         h->ftc = NULL;
+        h->pol = NULL;
     }
     return all && (!wk->ops || srv_stop(wk->ops, 1000));
 }
@@ -450,6 +493,7 @@ static int work(struct worker *wk)
 
     log_info("started", "Orders are exported.", LOG_Z("version", LH_VERSION),
              LOG_INT("threads", wk->cfg.workers), LOG_INT("fetchers", wk->cfg.fetchers),
+             LOG_INT("pollers", wk->cfg.amazon_sqs_url ? 1 : 0),
              LOG_INT("ops_port", srv_port(wk->ops)));
     while (sigwait(&wk->signals, &signal) != 0)
         continue;

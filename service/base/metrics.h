@@ -43,12 +43,14 @@
     X(MET_SHOP_SECONDS, "shop_call_seconds", HISTOGRAM, "kind", "Time of one such call, by kind.") \
     X(MET_FETCHES, "fetched_orders_total", COUNTER, "platform,why,result",                         \
       "Orders read from shops, by platform, what asked for them, and result.")                     \
+    X(MET_MESSAGES, "amazon_queue_records_total", COUNTER, "topic,result",                         \
+      "Records read from Amazon's queue, by topic and result.")                                    \
     X(MET_TOKENS, "token_requests_total", COUNTER, "result",                                       \
       "Access tokens asked for, by result.")                                                       \
     X(MET_DISCONNECTED, "disconnections_total", COUNTER, "reason",                                 \
       "Connections that Xero dropped, by what it said.")                                           \
     X(MET_ALERTS, "operator_alerts_total", COUNTER, "kind",                                        \
-      "What only the operator can mend, by kind (client_refused, token_refused).")
+      "What only the operator can mend, by kind (client_refused, queue_refused, ...).")
 
 enum met_id {
 #define MET_ENUM(id, name, type, labels, help) id,

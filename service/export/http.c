@@ -103,6 +103,19 @@ static size_t give_body(char *room, size_t size, size_t n, void *arg)
     return take;
 }
 
+/* Anything but 0 breaks the request off. The parameters are libcurl's. */
+static int look_at_stop(void *arg, curl_off_t all_in, curl_off_t in, curl_off_t all_out,
+                        curl_off_t out)
+{
+    const _Atomic bool *stop = *(const _Atomic bool *const *)arg;
+
+    (void)all_in;
+    (void)in;
+    (void)all_out;
+    (void)out;
+    return *stop;
+}
+
 static bool clean(struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -172,6 +185,11 @@ static void set_options(CURL *c, const struct http_request *req, struct exchange
     curl_easy_setopt(c, CURLOPT_WRITEDATA, x);
     curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(c, CURLOPT_HEADERDATA, x);
+    if (req->stop) {
+        curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, look_at_stop);
+        curl_easy_setopt(c, CURLOPT_XFERINFODATA, &req->stop);
+    }
     if (req->aws_scope) {
         /* The signature covers the body only if libcurl is given it whole. */
         curl_easy_setopt(c, CURLOPT_AWS_SIGV4, req->aws_scope);

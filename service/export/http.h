@@ -29,6 +29,8 @@ struct http_request {
     const char *aws_scope;
     int connect_ms, total_ms;
     size_t max_answer;
+    /* Looked at about once a second: true breaks the request off (ERR_IO). NULL: never */
+    const _Atomic bool *stop;
 };
 
 struct http_answer {

@@ -16,6 +16,7 @@ struct sqs {
     char *queue_url, *endpoint; /* of all queues of that host: where calls go */
     char *key_id, *secret, *session_token;
     char scope[80]; /* "aws:amz:<region>:sqs" */
+    const _Atomic bool *stop;
 };
 
 /* ---- the queue's address ---- */
@@ -118,6 +119,7 @@ enum err sqs_new(const struct sqs_options *o, struct sqs **out, struct errinfo *
     q->secret = copy(o->secret);
     q->session_token = copy(o->session_token);
     (void)snprintf(q->scope, sizeof(q->scope), "aws:amz:%.*s:sqs", STR_FMT(region));
+    q->stop = o->stop;
     *out = q;
     return ERR_OK;
 }
@@ -198,7 +200,8 @@ static enum err call(struct sqs *q, const char *target, const char *kind, const 
                                .aws_scope = q->scope,
                                .connect_ms = CONNECT_MS,
                                .total_ms = TOTAL_MS + wait_s * 1000,
-                               .max_answer = LIM_SQS_ANSWER};
+                               .max_answer = LIM_SQS_ANSWER,
+                               .stop = wait_s > 0 ? q->stop : NULL};
     enum err e = buf_check(body);
 
     *out = (struct shc_answer){.wait_ms = -1, .rate_micro = -1};

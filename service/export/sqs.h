@@ -18,6 +18,7 @@ struct sqs_options {
     const char *region; /* for a host that does not say it; NULL or "" else */
     struct str key_id, secret;
     struct str session_token; /* of temporary keys; "" none */
+    const _Atomic bool *stop; /* borrowed: true breaks off a receive that waits. NULL: never */
 };
 
 struct sqs;
