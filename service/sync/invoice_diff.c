@@ -82,7 +82,13 @@ bool inv_is_goods(struct str key)
            !str_eq(key, STR("cash-rounding"));
 }
 
-/* A row with an amount that can carry a tax of LIKE's tax type as well, on its account if there is
+/* Xero takes no tax without an amount, none of the other sign, and none above its line. */
+static bool can_stand(int64_t tax, int64_t amount)
+{
+    return tax == 0 || ((tax < 0) == (amount < 0) && llabs(tax) <= llabs(amount));
+}
+
+/* A row that can carry the tax of a row of the same tax type as well, on its account if there is
  * one; NULL: none. */
 static struct inv_diff *carrier_of(struct inv_diffs *d, const struct inv_diff *bare)
 {
@@ -90,11 +96,10 @@ static struct inv_diff *carrier_of(struct inv_diffs *d, const struct inv_diff *b
 
     for (size_t i = 0; i < d->count; i++) {
         struct inv_diff *row = &d->rows[i];
-        int64_t tax = row->tax.units + bare->tax.units;
 
-        if (row->amount.units == 0 || !str_eq(row->like->tax_type, bare->like->tax_type) ||
-            (tax != 0 && (tax < 0) != (row->amount.units < 0)) ||
-            llabs(tax) > llabs(row->amount.units))
+        if (row == bare || row->amount.units == 0 ||
+            !str_eq(row->like->tax_type, bare->like->tax_type) ||
+            !can_stand(row->tax.units + bare->tax.units, row->amount.units))
             continue;
         if (str_eq(row->like->account, bare->like->account))
             return row;
@@ -103,38 +108,49 @@ static struct inv_diff *carrier_of(struct inv_diffs *d, const struct inv_diff *b
     return found;
 }
 
-/* Xero takes no tax without an amount: it goes to a line of the same tax type, and may lie there.
- * What none can carry is a problem, unless it is nothing in sum. A store that never sends TaxAmount
- * has such cents always, and the share of what has shipped until all has. */
-static enum err move_bare_taxes(struct inv_diffs *d)
+/* What no row of the tax type of ROW could carry is a problem, unless it is nothing in sum. A store
+ * that never sends TaxAmount has such cents always, the share of what has shipped until all has,
+ * and a currency with a third decimal, which Xero does not have, in its roundings. */
+static enum err drop_bare_taxes(struct inv_diffs *d, const struct inv_diff *row)
 {
     struct inv_books *b = d->b;
+    struct str type = row->like->tax_type;
+    struct money sum = inv_zero(b), limit = inv_zero(b);
 
     for (size_t i = 0; i < d->count; i++) {
-        struct inv_diff *row = &d->rows[i], *carrier = NULL;
-        struct money sum = inv_zero(b);
+        struct inv_diff *bare = &d->rows[i];
 
-        if (row->amount.units != 0 || row->tax.units == 0)
+        if (can_stand(bare->tax.units, bare->amount.units) || !str_eq(bare->like->tax_type, type))
+            continue;
+        RETURN_IF(inv_plus(&sum, bare->tax));
+        bare->tax = inv_zero(b);
+    }
+    if (mon_decimals(b->w->o->currency) > INV_DECIMALS)
+        limit = inv_tolerance(b, d->count);
+    if (mon_cmp(mon_abs(sum), limit) > 0 && !b->w->s->tax_amounts_never && !b->partial)
+        inv_fail(b->w, INV_DOC_CREDIT_NOTE, "tax-does-not-reconcile",
+                 "After %.*s was locked, the tax of %.*s alone changed by %s %s, and Xero takes no "
+                 "tax without an amount.",
+                 STR_FMT(b->entries[0].doc.number), STR_FMT(type), mon_text(sum).z,
+                 b->w->o->currency);
+    return ERR_OK;
+}
+
+/* A tax that cannot stand on its own row goes to another of its tax type, and may lie there. */
+static enum err move_bare_taxes(struct inv_diffs *d)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        struct inv_diff *row = &d->rows[i], *carrier = NULL;
+
+        if (can_stand(row->tax.units, row->amount.units))
             continue;
         carrier = carrier_of(d, row);
-        if (carrier) {
-            RETURN_IF(inv_plus(&carrier->tax, row->tax));
-            row->tax = inv_zero(b);
+        if (!carrier) {
+            RETURN_IF(drop_bare_taxes(d, row));
             continue;
         }
-        for (size_t k = i; k < d->count; k++) {
-            if (d->rows[k].amount.units != 0 ||
-                !str_eq(d->rows[k].like->tax_type, row->like->tax_type))
-                continue;
-            RETURN_IF(inv_plus(&sum, d->rows[k].tax));
-            d->rows[k].tax = inv_zero(b);
-        }
-        if (sum.units != 0 && !b->w->s->tax_amounts_never && !b->partial)
-            inv_fail(b->w, INV_DOC_CREDIT_NOTE, "tax-does-not-reconcile",
-                     "After %.*s was locked, the tax of %.*s alone changed by %s %s, and Xero "
-                     "takes no tax without an amount.",
-                     STR_FMT(b->entries[0].doc.number), STR_FMT(row->like->tax_type),
-                     mon_text(sum).z, b->w->o->currency);
+        RETURN_IF(inv_plus(&carrier->tax, row->tax));
+        row->tax = inv_zero(d->b);
     }
     return ERR_OK;
 }

@@ -4,8 +4,9 @@
  * life are built by inv_build and carried out on a Xero of a few lines, which refuses what Xero
  * refuses. For test files only; one thread.
  *
- *   incl, state, lines, off, draft   prices include tax; no transactions are told; discounts on
- *                                    lines of their own; payments are not recorded; drafts
+ *   incl, state, lines, off, draft, never   prices include tax; no transactions are told; discounts
+ *                         on lines of their own; payments are not recorded; drafts; TaxAmount is
+ *                         never sent
  *   sell:2x10.00-1.00@20  a line (a, b, c...): quantity, price, discount, tax in percent (20)
  *   ship:5.00             a shipping line
  *   pay:30.00, pay:rest   money of the buyer; lose: the last transaction is not told; find: it is
@@ -654,6 +655,8 @@ static inline void life_word(struct life *l, const char *word, bool exports)
         life_send(l, rest);
     } else if (life_is(word, "off", &rest)) {
         l->s.record_payments = false;
+    } else if (life_is(word, "never", &rest)) {
+        l->s.tax_amounts_never = true;
     } else if (life_is(word, "draft", &rest)) {
         l->s.status = INV_DRAFT;
     } else {

@@ -103,6 +103,9 @@ static const struct story settings[] = {
      "invoice 42.00 paid 42.00"},
     {"sell:3x10.00 parts pay:rest sent:a1 export back:a2 export",
      "invoice 36.00 paid 36.00; R1 24.00 paid 24.00"},
+    {"never sell:3x10.00 pay:rest export take:a1 export", "invoice 36.00 paid 36.00; C1 12.00"},
+    {"incl never sell:3x0.05 pay:rest export take:a1 export",
+     "invoice 0.15 paid 0.15; tax-does-not-reconcile"},
 };
 
 static void check_stories(const struct story *rows, size_t n)

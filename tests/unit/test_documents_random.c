@@ -19,7 +19,7 @@ static int64_t pick(struct random *r, int64_t low, int64_t high)
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     z ^= z >> 31;
-    return low + (int64_t)(z % (uint64_t)(high - low + 1));
+    return high > low ? low + (int64_t)(z % (uint64_t)(high - low + 1)) : low;
 }
 
 struct teller {
