@@ -178,7 +178,8 @@ static void end_with_troubles(struct work *w, struct work_order *x)
     size_t n = 0, room = wanted->problem_count + x->trouble_count;
     struct str *texts = arena_array(&w->arena, room, sizeof(*texts));
     const char **ids = arena_array(&w->arena, room, sizeof(*ids));
-    const char *document = NULL;
+    const char *document =
+        x->trouble_count > 0 ? x->troubles[0].document : inv_doc_text(wanted->problems[0].doc);
     struct str item = order_name(x);
     bool several = false, all_pass = wanted->problem_count == 0;
 
@@ -187,7 +188,6 @@ static void end_with_troubles(struct work *w, struct work_order *x)
     for (size_t i = 0; i < x->trouble_count; i++) {
         const struct trouble *t = &x->troubles[i];
 
-        document = document ? document : t->document;
         all_pass = all_pass && cat_row_by_id(t->id)->retry != CAT_RETRY_NO;
         ids[n] = t->id;
         texts[n] = t->text;
@@ -197,7 +197,6 @@ static void end_with_troubles(struct work *w, struct work_order *x)
         n++;
     }
     for (size_t i = 0; i < wanted->problem_count; i++) {
-        document = document ? document : inv_doc_text(wanted->problems[i].doc);
         texts[n] = wanted->problems[i].text;
         ids[n++] = wanted->problems[i].catalogue;
     }

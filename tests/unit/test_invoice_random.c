@@ -436,7 +436,7 @@ static bool check_random(uint64_t seed)
     struct arena arena = {0};
     struct errinfo info = {""};
     struct inv_work w = {.o = &g->o, .s = &g->s, .known = &fresh, .arena = &arena, .info = &info};
-    struct inv_lines sold = {NULL}, left = {NULL}, some = {NULL}, all = {NULL};
+    struct inv_lines sold = {.rows = NULL}, left = sold, some = sold, all = sold;
     bool built;
 
     make_order(g, seed);
