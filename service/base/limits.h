@@ -48,7 +48,7 @@
 
 /* All elements together of the arrays that are read from one order, nested ones too: they bound the
  * memory that an order takes. 500 lines with a dozen taxes, discounts and shipments have 6,500. */
-#define LIM_ORDER_ELEMENTS (20 * LIM_ORDER_LINES)
+#define LIM_ORDER_ELEMENTS 100000
 
 /* Documents in one call to Xero and bytes of its body (facts: 50 advised, 3.5 MB refused). */
 #define LIM_XERO_BATCH 50

@@ -143,7 +143,7 @@ static bool unusable(enum err e)
 
 static bool is_amazon(const struct set_store *s)
 {
-    return strcmp(s->platform, "amazon") == 0;
+    return str_eq(str_of(s->platform), STR("amazon"));
 }
 
 static enum err read_part(const struct job_part *part, const struct set_store *s, bool buyers,

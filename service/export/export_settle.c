@@ -13,7 +13,7 @@
 #include "service/export/export_work.h"
 
 /* 50 elements, each with the keys of its lines: less than the request that they describe. */
-#define META_MAX (2 * LIM_XERO_BODY)
+#define META_MAX ((size_t)2 * LIM_XERO_BODY)
 
 /* ---- the meta ---- */
 

@@ -94,17 +94,17 @@ static void read_settled(const struct js_value *v, struct shown *s)
     }
 }
 
-void exp_show(struct work *w, const struct xero_element *e, bool credit, struct str currency,
+void exp_show(struct work *w, const struct xero_element *element, bool credit, struct str currency,
               struct shown *out)
 {
-    const struct js_value *v = e->value, *lines = js_get(v, "LineItems");
-    struct shown s = {.id = e->id,
-                      .number = e->number,
+    const struct js_value *v = element->value, *lines = js_get(v, "LineItems");
+    struct shown s = {.id = element->id,
+                      .number = element->number,
                       .reference = text_of(v, "Reference"),
                       .contact_id = text_of(js_get(v, "Contact"), "ContactID"),
-                      .status = e->status,
+                      .status = element->status,
                       .credit = credit,
-                      .gone = exp_is_gone(e->status),
+                      .gone = exp_is_gone(element->status),
                       .inclusive = str_eq(text_of(v, "LineAmountTypes"), STR("Inclusive")),
                       .line_count = js_len(lines)};
 
@@ -113,8 +113,8 @@ void exp_show(struct work *w, const struct xero_element *e, bool credit, struct 
         s.currency[0] = '\0';
     day_of(v, "Date", "DateString", s.date);
     day_of(v, "DueDate", "DueDateString", s.due);
-    s.total = exp_money(e->total, str_of(s.currency));
-    s.tax = exp_money(e->total_tax, str_of(s.currency));
+    s.total = exp_money(element->total, str_of(s.currency));
+    s.tax = exp_money(element->total_tax, str_of(s.currency));
     read_settled(v, &s);
     s.lines = arena_array(&w->arena, s.line_count + 1, sizeof(*s.lines));
     for (size_t i = 0; i < s.line_count; i++)

@@ -180,8 +180,8 @@ struct shown {
     struct shown_line *lines;
     size_t line_count;
 };
-/* Reads V, whose amounts are in CURRENCY where it does not say so itself. */
-void exp_show(struct work *w, const struct xero_element *v, bool credit, struct str currency,
+/* Reads ELEMENT, whose amounts are in CURRENCY where it does not say so itself. */
+void exp_show(struct work *w, const struct xero_element *element, bool credit, struct str currency,
               struct shown *out);
 /* Hash of all of it that we write, but the contact. */
 struct str exp_face(struct work *w, const struct shown *s);

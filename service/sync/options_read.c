@@ -216,7 +216,7 @@ static bool read_tracked(struct opt_reader *r, const struct js_value *v, struct 
     *out = (struct str){NULL, 0};
     if (js_is_null(v))
         return true;
-    if (!read_text(r, v, 4 * MAX_TRACKED, NULL, TRACKING_SHAPE, out))
+    if (!read_text(r, v, INT64_C(4) * MAX_TRACKED, NULL, TRACKING_SHAPE, out))
         return false;
     *out = str_trim(*out);
     for (rest = *out; rest.n > 0; n++) {

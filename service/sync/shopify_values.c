@@ -72,7 +72,7 @@ void *shp_grown(struct arena *arena, const void *array, size_t n, size_t size)
 
 bool shp_in_presentment(const struct order *o)
 {
-    return strcmp(o->currency, o->shop_currency) != 0;
+    return !str_eq(str_of(o->currency), str_of(o->shop_currency));
 }
 
 static enum err parse(struct reader *r, struct str text, const char *key, const char *currency,
