@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 import lib
-from documents import STEPS, begin, expect_step
+from steps import STEPS, begin, expect_step
 from orders import later, order
 
 LEASE = 5

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 import lib
-from documents import STEPS, add, begin, expect_step, refund, remove, ship, two_lines
+from steps import STEPS, add, begin, expect_step, refund, remove, ship, two_lines
 from orders import later, line, order
 
 UNPAID = {"auto_sync": "include_unpaid"}
