@@ -1,7 +1,7 @@
 """Item codes: a line names its SKU as the item where Xero sells such an item and tracks no stock of it."""
 
 import lib
-from documents import add as edit
+from steps import add as edit
 from lib import PREFIX
 from orders import line, order
 

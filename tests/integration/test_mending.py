@@ -12,7 +12,7 @@ import typing
 import pytest
 
 import lib
-from documents import add, refund, remove, two_lines
+from steps import add, refund, remove, two_lines
 from orders import later, line, order
 from test_catalogue import act, api, catalogue, organisation
 from test_documents import CANCELLED, export, fails, violations

@@ -17,7 +17,7 @@ import typing
 import pytest
 
 import lib
-from documents import refund, remove, ship
+from steps import refund, remove, ship
 from openapi import Description
 from orders import later, line, order, shipping
 from test_sale_lines import two_moneys
