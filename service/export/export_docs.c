@@ -1,15 +1,6 @@
 #include "service/export/export.h"
 #include "service/export/export_work.h"
 
-static struct str text_of(const struct js_value *v, const char *key, struct arena *arena)
-{
-    struct str text = STR("");
-
-    if (!js_text(js_get(v, key), &text))
-        return STR("");
-    return arena_str(arena, text);
-}
-
 /* ---- writing ---- */
 
 static void write_amount(struct js_out *out, struct money m)
@@ -124,26 +115,26 @@ static void copy_day(char day[11], struct str text)
 void exp_read_known(struct work *w, struct work_order *x, struct str name, const struct js_value *v)
 {
     struct arena *a = &w->arena;
-    struct str status = text_of(v, "status", a), currency = text_of(v, "currency", a);
+    struct str status = exp_text(v, "status", a), currency = exp_text(v, "currency", a);
     struct work_doc *d = exp_doc(w, x, name);
     struct inv_known_doc doc = {.name = name,
-                                .id = text_of(v, "id", a),
-                                .number = text_of(v, "number", a),
+                                .id = exp_text(v, "id", a),
+                                .number = exp_text(v, "number", a),
                                 .status = status,
                                 .credit = js_true(js_get(v, "credit")),
                                 .gone = exp_is_gone(status),
                                 .withdrawn = js_true(js_get(v, "withdrawn")),
-                                .contact_id = text_of(v, "contact", a),
-                                .total = exp_money(text_of(v, "total", a), currency),
-                                .tax = exp_money(text_of(v, "tax", a), currency),
+                                .contact_id = exp_text(v, "contact", a),
+                                .total = exp_money(exp_text(v, "total", a), currency),
+                                .tax = exp_money(exp_text(v, "tax", a), currency),
                                 .inclusive = js_true(js_get(v, "inclusive"))};
 
-    copy_day(doc.date, text_of(v, "date", a));
-    copy_day(d->due, text_of(v, "due", a));
-    d->reference = text_of(v, "reference", a);
-    d->face = text_of(v, "face", a);
-    d->lost = text_of(v, "lost", a);
-    d->manner = text_of(v, "manner", a);
+    copy_day(doc.date, exp_text(v, "date", a));
+    copy_day(d->due, exp_text(v, "due", a));
+    d->reference = exp_text(v, "reference", a);
+    d->face = exp_text(v, "face", a);
+    d->lost = exp_text(v, "lost", a);
+    d->manner = exp_text(v, "manner", a);
     read_lines(w, js_get(v, "lines"), currency, &doc);
     exp_know(w, x, &doc);
 }

@@ -43,20 +43,6 @@ static void apply_invoice(struct work *w, struct element *el, const struct xero_
         exp_doc_refused(w, &exp_invoices, el, v->messages, v->message_count);
 }
 
-static bool lacks_account(const struct xero_element *invoice)
-{
-    const struct js_value *lines = js_get(invoice->value, "LineItems");
-    struct str code;
-
-    if (!str_eq(invoice->status, STR("DRAFT")) && !str_eq(invoice->status, STR("SUBMITTED")))
-        return false; /* what Xero approves is whole */
-    for (size_t i = 0; i < js_len(lines); i++) {
-        if (!js_text(js_get(js_at(lines, i), "AccountCode"), &code) || code.n == 0)
-            return true;
-    }
-    return false;
-}
-
 static bool is_ours(const struct element *el, const struct xero_element *v)
 {
     struct str url = STR("");
@@ -77,7 +63,7 @@ static void adopt_invoice(struct work *w, struct element *el, const struct xero_
                         said ? el->doubt_count : 1);
         return;
     }
-    if (lacks_account(v))
+    if (exp_lacks_account(v))
         el->lost = STR(ACCOUNT_LOST);
     exp_record_document(w, el, v);
     exp_doc(w, el->x, el->doc)->made = true;

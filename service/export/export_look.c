@@ -262,12 +262,12 @@ static bool is_draft(const struct xero_element *v)
     return str_eq(v->status, STR("DRAFT")) || str_eq(v->status, STR("SUBMITTED"));
 }
 
-static bool lacks_account(const struct xero_element *v)
+bool exp_lacks_account(const struct xero_element *v)
 {
     const struct js_value *lines = js_get(v->value, "LineItems");
     struct str code;
 
-    for (size_t i = 0; i < js_len(lines); i++)
+    for (size_t i = 0; is_draft(v) && i < js_len(lines); i++)
         if (!js_text(js_get(js_at(lines, i), "AccountCode"), &code) || code.n == 0)
             return true;
     return false;
@@ -276,7 +276,7 @@ static bool lacks_account(const struct xero_element *v)
 /* What Xero approves is whole; of what is still a draft only the accounts can be seen. */
 static bool is_mended(struct str lost, const struct xero_element *v)
 {
-    return !is_draft(v) || (exp_is_row(lost, "account-removed") && !lacks_account(v));
+    return !is_draft(v) || (exp_is_row(lost, "account-removed") && !exp_lacks_account(v));
 }
 
 void exp_fail_lost(struct work *w, const struct element *el)

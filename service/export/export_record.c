@@ -152,7 +152,7 @@ void exp_write_members(struct js_out *out, const struct element *el)
     }
 }
 
-static struct str text_of(const struct js_value *v, const char *key, struct arena *arena)
+struct str exp_text(const struct js_value *v, const char *key, struct arena *arena)
 {
     struct str text = STR("");
 
@@ -166,7 +166,7 @@ void exp_read_members(struct work *w, const struct js_value *v, struct element *
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         struct str *text = (void *)((char *)el + members[i].at);
 
-        *text = text_of(v, members[i].name, &w->arena);
+        *text = exp_text(v, members[i].name, &w->arena);
     }
 }
 
@@ -191,12 +191,12 @@ static const struct call_kind *doubted(struct str *name, const struct element *e
 
 void exp_read_doc(struct work *w, struct work_order *x, struct str name, const struct js_value *v)
 {
-    struct str id = text_of(v, "id", &w->arena);
+    struct str id = exp_text(v, "id", &w->arena);
     struct element el = {.x = x};
     bool settles;
 
     /* Ids count for the organisation that they were made in. */
-    if (!str_eq(text_of(v, "tenant", &w->arena), str_of(w->conn.tenant)))
+    if (!str_eq(exp_text(v, "tenant", &w->arena), str_of(w->conn.tenant)))
         return;
     exp_read_members(w, v, &el);
     el.kind = doubted(&name, &el);
@@ -205,8 +205,8 @@ void exp_read_doc(struct work *w, struct work_order *x, struct str name, const s
         el.mark = name;
         el.doc = el.doc.n > 0 ? el.doc : paid_by(name);
         /* As they were called before there were credit notes. */
-        el.total = el.total.n > 0 ? el.total : text_of(v, "amount", &w->arena);
-        el.invoice_id = el.invoice_id.n > 0 ? el.invoice_id : text_of(v, "invoice", &w->arena);
+        el.total = el.total.n > 0 ? el.total : exp_text(v, "amount", &w->arena);
+        el.invoice_id = el.invoice_id.n > 0 ? el.invoice_id : exp_text(v, "invoice", &w->arena);
     } else {
         el.doc = name;
     }

@@ -212,6 +212,9 @@ void *exp_grown(struct work *w, const void *array, size_t n, size_t size);
 /* Takes DOC into what is known, in place of the one of its name. */
 void exp_know(struct work *w, struct work_order *x, const struct inv_known_doc *doc);
 
+/* A copy in ARENA of the text member KEY of V; empty: there is none. */
+struct str exp_text(const struct js_value *v, const char *key, struct arena *arena);
+
 /* Adds a change of one order's record for the next permit; VALUE {NULL,0} deletes the field. */
 void exp_update(struct work *w, const struct work_order *x, struct str field, struct str value);
 /* Records the document of EL as V shows it, for the queue and in X->known. */
@@ -367,6 +370,9 @@ enum work_next exp_look_first(struct work *w);
 /* Documents that Xero stored without all of their data: nothing is done for their orders until
  * somebody has mended them in Xero. */
 enum work_next exp_look_at_lost(struct work *w);
+/* Whether V is a draft with a line that has no account: Xero stores those in place of an invoice or
+ * credit note whose account is archived or gone. */
+bool exp_lacks_account(const struct xero_element *v);
 /* Tells of document EL that it lacks something in Xero. */
 void exp_fail_lost(struct work *w, const struct element *el);
 

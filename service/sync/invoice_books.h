@@ -16,13 +16,6 @@
 
 #include "service/sync/invoice_parts.h"
 
-#define RETURN_IF(e)                                                                               \
-    do {                                                                                           \
-        enum err failed_ = (e);                                                                    \
-        if (failed_ != ERR_OK)                                                                     \
-            return failed_;                                                                        \
-    } while (0)
-
 /* A document that exists or should. */
 struct inv_entry {
     struct inv_document doc;
@@ -66,15 +59,7 @@ struct inv_books {
     bool wait_for_split;
 };
 
-/* *SUM += M and *SUM -= M. */
-static inline enum err inv_plus(struct money *sum, struct money m)
-{
-    return mon_add(*sum, m, sum);
-}
-static inline enum err inv_less(struct money *sum, struct money m)
-{
-    return mon_sub(*sum, m, sum);
-}
+/* The smaller and the larger of two; none of the order's currency. */
 static inline struct money inv_least(struct money a, struct money b)
 {
     return mon_cmp(a, b) < 0 ? a : b;
@@ -158,9 +143,6 @@ bool inv_set_quantity(struct inv_line *line, int64_t n, struct money amount);
 /* Reads the refund records, counts what was received, and refuses records that the money does not
  * bear out. */
 enum err inv_read_money(struct inv_books *b) MUST_CHECK;
-/* How far sums of LINES lines may be apart. Where the shop counts in a third decimal, which Xero
- * does not have, each line and its tax may be half a cent off as well. */
-struct money inv_tolerance(const struct inv_books *b, size_t lines);
 /* How many lines a record makes. */
 size_t inv_back_size(const struct ord_refund *r);
 /* Records that the refund does not add up, with every term; it gets no documents. */

@@ -126,7 +126,7 @@ static enum err drop_bare_taxes(struct inv_diffs *d, const struct inv_diff *row)
         bare->tax = inv_zero(b);
     }
     if (mon_decimals(b->w->o->currency) > INV_DECIMALS)
-        limit = inv_tolerance(b, d->count);
+        limit = inv_tolerance(b->w, d->count);
     if (mon_cmp(mon_abs(sum), limit) > 0 && !b->w->s->tax_amounts_never && !b->partial)
         inv_fail(b->w, INV_DOC_CREDIT_NOTE, "tax-does-not-reconcile",
                  "After %.*s was locked, the tax of %.*s alone changed by %s %s, and Xero takes no "

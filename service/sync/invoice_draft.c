@@ -9,13 +9,6 @@
 
 #include "service/sync/invoice_parts.h"
 
-#define RETURN_IF(e)                                                                               \
-    do {                                                                                           \
-        enum err failed_ = (e);                                                                    \
-        if (failed_ != ERR_OK)                                                                     \
-            return failed_;                                                                        \
-    } while (0)
-
 #define MAX_ITEM_CODE 30
 
 /* The drafting of one share. */
@@ -35,11 +28,6 @@ struct part {
     struct money tax;     /* all of it */
     struct money channel; /* of this, what a marketplace remits */
 };
-
-static enum err add_to(struct money *sum, struct money m)
-{
-    return mon_add(*sum, m, sum);
-}
 
 /* ---- keys ---- */
 
@@ -103,9 +91,9 @@ struct str inv_line_key(struct inv_work *w, const struct ord_line *line)
 static enum err tax_sums(const struct ord_line *line, struct part *p)
 {
     for (size_t i = 0; i < line->tax_count; i++) {
-        RETURN_IF(add_to(&p->tax, line->taxes[i].amount));
+        RETURN_IF(inv_plus(&p->tax, line->taxes[i].amount));
         if (line->taxes[i].channel_liable)
-            RETURN_IF(add_to(&p->channel, line->taxes[i].amount));
+            RETURN_IF(inv_plus(&p->channel, line->taxes[i].amount));
     }
     return ERR_OK;
 }
@@ -183,7 +171,7 @@ static enum err value_of(const struct order *o, const struct ord_line *line, str
     RETURN_IF(mon_mul(line->price, line->quantity, out));
     RETURN_IF(mon_sub(*out, line->discount, out));
     RETURN_IF(tax_sums(line, &tax));
-    return o->taxes_included ? ERR_OK : add_to(out, tax.tax);
+    return o->taxes_included ? ERR_OK : inv_plus(out, tax.tax);
 }
 
 /* Whether duties and fees are in the order's total is not sure. REST is what it leaves for them: a
@@ -226,10 +214,10 @@ static enum err choose_kinds(struct drafting *d)
         if (line->quantity <= 0)
             continue;
         RETURN_IF(value_of(o, line, &value));
-        RETURN_IF(add_to(&sums[line->kind], value));
+        RETURN_IF(inv_plus(&sums[line->kind], value));
         if (line->kind == ORD_TIP) {
             RETURN_IF(mon_mul(line->price, line->quantity, &value));
-            RETURN_IF(add_to(&tips, value));
+            RETURN_IF(inv_plus(&tips, value));
             RETURN_IF(mon_sub(tips, line->discount, &tips));
         }
     }
@@ -250,13 +238,13 @@ static enum err count_gone(struct drafting *d, const struct ord_line *line, cons
     struct inv_drafts *out = d->out;
 
     if (d->share != INV_SOLD) {
-        RETURN_IF(add_to(&out->terms.removed, line->removed_subtotal));
+        RETURN_IF(inv_plus(&out->terms.removed, line->removed_subtotal));
         if (!d->w->o->taxes_included)
-            RETURN_IF(add_to(&out->terms.removed, line->removed_tax));
+            RETURN_IF(inv_plus(&out->terms.removed, line->removed_tax));
         RETURN_IF(mon_sub(out->total_tax, line->removed_tax, &out->total_tax));
     }
     RETURN_IF(mon_sub(out->total_tax, p->channel, &out->total_tax));
-    return add_to(&out->terms.channel, p->channel);
+    return inv_plus(&out->terms.channel, p->channel);
 }
 
 static struct money *term_of(struct inv_terms *t, enum ord_line_kind kind)
@@ -290,13 +278,13 @@ static enum err draft_line(struct drafting *d, const struct ord_line *from, stru
     if (p->quantity == 0 || (p->off.units != 0 && p->off.units == gross.units))
         return ERR_OK;
     RETURN_IF(mon_sub(p->tax, p->channel, &tax));
-    RETURN_IF(add_to(&t->tax, tax));
-    RETURN_IF(add_to(&t->discounts, p->discount));
+    RETURN_IF(inv_plus(&t->tax, tax));
+    RETURN_IF(inv_plus(&t->discounts, p->discount));
     RETURN_IF(mon_sub(gross, p->off, &gross));
-    RETURN_IF(add_to(term_of(t, from->kind), gross));
+    RETURN_IF(inv_plus(term_of(t, from->kind), gross));
     d->worth = d->worth || item || gross.units != p->discount.units;
     if (d->w->o->taxes_included)
-        RETURN_IF(add_to(&p->off, p->channel));
+        RETURN_IF(inv_plus(&p->off, p->channel));
 
     *draft = (struct inv_draft){
         .from = from,
@@ -331,7 +319,7 @@ static enum err draft_tip(struct drafting *d)
         .off = zero,
     };
     d->worth = true;
-    return add_to(&d->out->terms.tips, o->tip);
+    return inv_plus(&d->out->terms.tips, o->tip);
 }
 
 /* The total that the share has to meet. Of shipments it is the sum of their terms: the order's
@@ -346,23 +334,23 @@ static enum err set_total(struct drafting *d)
     out->terms.cash = o->cash_rounding;
     if (d->share == INV_SHIPPED) {
         out->total = mon_zero(o->currency);
-        RETURN_IF(add_to(&out->total, t->goods));
-        RETURN_IF(add_to(&out->total, t->shipping));
-        RETURN_IF(add_to(&out->total, t->tips));
-        RETURN_IF(add_to(&out->total, t->duties));
-        RETURN_IF(add_to(&out->total, t->fees));
+        RETURN_IF(inv_plus(&out->total, t->goods));
+        RETURN_IF(inv_plus(&out->total, t->shipping));
+        RETURN_IF(inv_plus(&out->total, t->tips));
+        RETURN_IF(inv_plus(&out->total, t->duties));
+        RETURN_IF(inv_plus(&out->total, t->fees));
         RETURN_IF(mon_sub(out->total, t->discounts, &out->total));
         out->total_tax = t->tax;
         if (!o->taxes_included) {
-            RETURN_IF(add_to(&out->total, t->tax));
-            RETURN_IF(add_to(&out->total, t->channel));
+            RETURN_IF(inv_plus(&out->total, t->tax));
+            RETURN_IF(inv_plus(&out->total, t->channel));
         }
     } else {
         RETURN_IF(mon_sub(o->total, t->removed, &out->total));
     }
     if (leave_out)
         RETURN_IF(mon_sub(out->total, t->channel, &out->total));
-    return add_to(&out->total, o->cash_rounding);
+    return inv_plus(&out->total, o->cash_rounding);
 }
 
 enum err inv_draft_lines(struct inv_work *w, enum inv_share share, struct inv_drafts *out)

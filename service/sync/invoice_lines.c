@@ -8,13 +8,6 @@
 
 #include "service/sync/invoice_parts.h"
 
-#define RETURN_IF(e)                                                                               \
-    do {                                                                                           \
-        enum err failed_ = (e);                                                                    \
-        if (failed_ != ERR_OK)                                                                     \
-            return failed_;                                                                        \
-    } while (0)
-
 /* The lines of one share. */
 struct lines {
     struct inv_work *w;
@@ -23,11 +16,6 @@ struct lines {
     struct inv_line *out;
     size_t out_count;
 };
-
-static enum err add_to(struct money *sum, struct money m)
-{
-    return mon_add(*sum, m, sum);
-}
 
 static struct money zero(const struct lines *l)
 {
@@ -88,7 +76,7 @@ static enum err take_off(struct inv_line *line, struct money off)
         return mon_sub(line->unit, off, &line->unit);
     }
     RETURN_IF(mon_round(off, INV_DECIMALS, &off));
-    return add_to(&line->discount, off);
+    return inv_plus(&line->discount, off);
 }
 
 /* Puts a mapped line, whose tax has to be WANTED, behind the others. */
@@ -214,18 +202,15 @@ static enum err put_with_discount_lines(struct lines *l)
 
 /* ---- the invariant ---- */
 
-/* How far sums may be apart: rounding_limit of the smallest amounts that the currency has in Xero.
- * Where the shop counts in a third decimal, which Xero does not have, each line's amount and tax
- * may be half a cent off as well. */
-static struct money tolerance(const struct lines *l)
+struct money inv_tolerance(const struct inv_work *w, size_t lines)
 {
-    struct money m = mon_minor(l->w->o->currency);
+    struct money m = mon_minor(w->o->currency);
     const int64_t cent = MON_SCALE / 100;
 
     if (m.units < cent)
-        m.units = cent * (l->w->s->rounding_limit + (int64_t)l->out_count + 1);
+        m.units = cent * (w->s->rounding_limit + (int64_t)lines + 1);
     else
-        m.units *= l->w->s->rounding_limit;
+        m.units *= w->s->rounding_limit;
     return m;
 }
 
@@ -262,14 +247,15 @@ static enum err check_sums(struct lines *l, struct inv_lines *out)
 {
     const struct order *o = l->w->o;
     const struct inv_drafts *d = &l->drafts;
-    struct money sum = zero(l), tax = zero(l), shop_tax, rest, tax_rest, limit = tolerance(l);
+    struct money sum = zero(l), tax = zero(l), shop_tax, rest, tax_rest,
+                 limit = inv_tolerance(l->w, l->out_count);
 
     for (size_t i = 0; i < l->out_count; i++) {
-        RETURN_IF(add_to(&sum, l->out[i].amount));
-        RETURN_IF(add_to(&tax, l->out[i].tax));
+        RETURN_IF(inv_plus(&sum, l->out[i].amount));
+        RETURN_IF(inv_plus(&tax, l->out[i].tax));
     }
     if (!o->taxes_included)
-        RETURN_IF(add_to(&sum, tax));
+        RETURN_IF(inv_plus(&sum, tax));
     RETURN_IF(mon_round(d->total, INV_DECIMALS, &out->total));
     RETURN_IF(mon_round(d->total_tax, INV_DECIMALS, &shop_tax));
     RETURN_IF(mon_sub(out->total, sum, &rest));
@@ -335,7 +321,7 @@ enum err inv_make_lines(struct inv_work *w, enum inv_share share, struct inv_lin
     /* Room for a discount line beside each line, the marketplace's tax and both roundings. */
     l.out = arena_array(w->arena, 2 * l.drafts.count + 3, sizeof *l.out);
     if (l.drafts.count == 0) {
-        if (share == INV_SOLD && mon_cmp(mon_abs(l.drafts.total), tolerance(&l)) > 0)
+        if (share == INV_SOLD && mon_cmp(mon_abs(l.drafts.total), inv_tolerance(w, 0)) > 0)
             fail_total(&l, zero(&l), l.drafts.total);
         *out = (struct inv_lines){.total = zero(&l), .total_tax = zero(&l)};
         return ERR_OK;

@@ -39,18 +39,6 @@ static enum err add_terms(struct inv_books *b, struct inv_back *back, struct ter
     return mon_round(back->docs, INV_DECIMALS, &back->docs);
 }
 
-struct money inv_tolerance(const struct inv_books *b, size_t lines)
-{
-    struct money m = mon_minor(b->w->o->currency);
-    const int64_t cent = MON_SCALE / 100;
-
-    if (m.units < cent)
-        m.units = cent * (b->w->s->rounding_limit + (int64_t)lines + 1);
-    else
-        m.units *= b->w->s->rounding_limit;
-    return m;
-}
-
 size_t inv_back_size(const struct ord_refund *r)
 {
     return r->line_count + r->adjustment_count;
@@ -87,7 +75,7 @@ static enum err read_back(struct inv_books *b, struct inv_back *back)
     if (back->refund->other_currency)
         back->money = back->docs;
     RETURN_IF(mon_sub(back->money, back->docs, &back->excess));
-    if (mon_cmp(mon_abs(back->excess), inv_tolerance(b, inv_back_size(back->refund))) <= 0)
+    if (mon_cmp(mon_abs(back->excess), inv_tolerance(b->w, inv_back_size(back->refund))) <= 0)
         back->excess = inv_zero(b);
     return ERR_OK;
 }
@@ -150,7 +138,7 @@ static enum err trusts_balance(struct inv_books *b, const struct sums *s, bool *
         return ERR_OK;
     RETURN_IF(settled_total(b, s, &gap));
     RETURN_IF(inv_less(&gap, o->current_total));
-    *out = mon_cmp(mon_abs(gap), inv_tolerance(b, o->line_count)) <= 0;
+    *out = mon_cmp(mon_abs(gap), inv_tolerance(b->w, o->line_count)) <= 0;
     return ERR_OK;
 }
 
@@ -249,7 +237,7 @@ static enum err excess_rooms(struct inv_books *b, const struct sums *s, struct m
     RETURN_IF(inv_less(&gap, b->w->o->outstanding));
     RETURN_IF(inv_less(&gap, b->received));
     RETURN_IF(inv_plus(&gap, s->money));
-    if (mon_cmp(mon_abs(gap), inv_tolerance(b, b->w->o->line_count + b->back_count)) > 0)
+    if (mon_cmp(mon_abs(gap), inv_tolerance(b->w, b->w->o->line_count + b->back_count)) > 0)
         return ERR_OK;
     return mon_sub(b->sold.total, b->received, under);
 }
@@ -268,7 +256,7 @@ static enum err check_backs(struct inv_books *b, const struct sums *s)
         if (!stands(b, back) &&
             (back->docs.units < 0 ||
              (size.units != 0 &&
-              mon_cmp(beyond, inv_tolerance(b, inv_back_size(back->refund))) > 0)))
+              mon_cmp(beyond, inv_tolerance(b->w, inv_back_size(back->refund))) > 0)))
             RETURN_IF(inv_refuse_back(b, back));
         else
             RETURN_IF(inv_less(room, size));

@@ -9,6 +9,23 @@
 /* Xero's summary values have two decimals in every currency (unit prices have four). */
 #define INV_DECIMALS 2
 
+#define RETURN_IF(e)                                                                               \
+    do {                                                                                           \
+        enum err failed_ = (e);                                                                    \
+        if (failed_ != ERR_OK)                                                                     \
+            return failed_;                                                                        \
+    } while (0)
+
+/* *SUM += M and *SUM -= M. */
+static inline enum err inv_plus(struct money *sum, struct money m)
+{
+    return mon_add(*sum, m, sum);
+}
+static inline enum err inv_less(struct money *sum, struct money m)
+{
+    return mon_sub(*sum, m, sum);
+}
+
 /* One order on its way to documents. */
 struct inv_work {
     const struct order *o;
@@ -117,6 +134,11 @@ enum err inv_draft_lines(struct inv_work *w, enum inv_share share,
                          struct inv_drafts *out) MUST_CHECK;
 
 /* ---- invoice_lines.c ---- */
+
+/* How far sums of LINES lines may be apart: rounding_limit times the currency's smallest amount.
+ * Where the shop counts in a third decimal, which Xero does not have, half a cent more for the
+ * amount and for the tax of each line. */
+struct money inv_tolerance(const struct inv_work *w, size_t lines);
 
 /* quantity x unit - discount, as Xero rounds it. */
 enum err inv_line_amount(const struct inv_line *line, struct money *out) MUST_CHECK;

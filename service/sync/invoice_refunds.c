@@ -183,7 +183,7 @@ static enum err write_note(struct note *note, struct inv_back *back, struct mone
             RETURN_IF(inv_plus(&sum, note->lines[i].tax));
     }
     RETURN_IF(mon_sub(value, sum, &rest));
-    if (mon_cmp(mon_abs(rest), inv_tolerance(b, inv_back_size(r))) > 0)
+    if (mon_cmp(mon_abs(rest), inv_tolerance(b->w, inv_back_size(r))) > 0)
         return inv_refuse_back(b, back);
     return add_rounding(note, rest);
 }

@@ -8,13 +8,6 @@
 
 #include "service/sync/invoice_parts.h"
 
-#define RETURN_IF(e)                                                                               \
-    do {                                                                                           \
-        enum err failed_ = (e);                                                                    \
-        if (failed_ != ERR_OK)                                                                     \
-            return failed_;                                                                        \
-    } while (0)
-
 /* The rate of the order's country, else of all others. False: neither is named. */
 static bool rate_of_country(const struct inv_work *w, struct rate *out)
 {

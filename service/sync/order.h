@@ -123,7 +123,7 @@ struct ord_party {
     bool is_company; /* B2B order: the company is the buyer */
 };
 
-/* Which exotic things the order has, for documents that are not supported for it. */
+/* One order of a shop, in its newest state. */
 struct order {
     struct str platform; /* "shopify" or "amazon" */
     struct str store;
