@@ -100,9 +100,11 @@ end
 -- with the time from which it is due; `fetchlease:S` the one lease that reads them.
 
 -- Calls that a shop allows a seller, by platform and kind: a second, and at once, until it says other.
--- Shopify counts points, Amazon calls.
+-- Shopify counts points, Amazon calls: 30 and 20 at once. One less of each is taken: Amazon's bucket is
+-- full until the first call arrives, while ours fills again from its permit on, by one call at most, since
+-- a seller's calls come one after the other.
 local BUCKETS = {
-  ['amazon:order'] = { 0.5, 30 }, ['amazon:search'] = { 0.0056, 20 }, ['shopify:cost'] = { 50, 1000 },
+  ['amazon:order'] = { 0.5, 29 }, ['amazon:search'] = { 0.0056, 19 }, ['shopify:cost'] = { 50, 1000 },
 }
 
 -- What is in the bucket of KIND now, how much runs in a second, and how much it holds.

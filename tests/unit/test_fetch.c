@@ -161,8 +161,8 @@ static void test_no_more_orders_are_leased_than_there_are_calls(void **state)
         ask(A, id);
     }
     struct fet_lease l = lease(60000, 100);
-    assert_int_equal(l.count, 30); /* Amazon's burst */
-    for (int i = 0; i < 30; i++)
+    assert_int_equal(l.count, 29); /* one less than Amazon's burst, which begins later than ours */
+    for (int i = 0; i < 29; i++)
         assert_int_equal(permit(&l, FET_ORDER, 1, NULL), FET_GO);
     assert_int_equal(permit(&l, FET_ORDER, 1, NULL), FET_WAIT);
     done(&l, &(struct fet_end){0}); /* nothing was read after all */
