@@ -10,63 +10,7 @@ from decimal import Decimal
 import pytest
 
 import lib
-
-DATA = lib.DATA / "amazon"
-KEY = "sample-api-key"
-MAPPINGS = {**lib.DEFAULT_MAPPINGS, "taxes": {**lib.DEFAULT_MAPPINGS["taxes"], "by_title": {"Tax": "OUTPUT2"}}}
-
-
-def sample(name):
-    return json.loads((DATA / f"{name}.json").read_text())
-
-
-class Seller(lib.Shop):
-    """One Amazon store on a connection of its own."""
-
-    def __init__(self, stack, settings=None, secrets=None, seller=None, mappings=None):
-        mark = uuid.uuid4().hex[:10]
-        self.secrets = secrets or {"api_key": KEY}
-        super().__init__(stack, settings=settings, mappings=mappings or MAPPINGS,
-                         name=seller or f"A{mark.upper()}", secrets=self.secrets, mark=mark)
-
-    def put(self, **changes):
-        return self.stack.receiver.api("PUT", f"/stores/amazon/{self.domain}", {**self.document, **changes})
-
-    def patch(self, body):
-        return self.stack.receiver.api("PATCH", f"/stores/amazon/{self.domain}", body)
-
-    def key(self, order_id):
-        return f"amazon/{self.domain}/{order_id}"
-
-    def send(self, body, key=KEY, header="x-api-key", query="", **headers):
-        return post(self.stack, body, {header: key, **headers}, query)
-
-    def fetches(self):
-        return [x.decode() for x in self.stack.redis.call("ZRANGE", f"{lib.PREFIX}fetch:amazon/{self.domain}", 0, -1)]
-
-
-def post(stack, body, headers=None, query=""):
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    status, _, raw = lib.request(stack.receiver.hooks, "POST", "/webhooks/amazon" + query, data,
-                                 {"Content-Type": "application/json", **(headers or {})})
-    return status, json.loads(raw)
-
-
-_numbers = iter(range(1, 10 ** 7))
-
-
-def order_id():
-    return f"250-{next(_numbers):07d}-0000001"
-
-
-def notice(seller, order=None, status="Unshipped", notification=None, change="OrderStatusChange", kind="ORDER_CHANGE"):
-    n = copy.deepcopy(sample("notifications/02_unshipped_mfn"))
-    n["NotificationType"] = kind
-    n["NotificationMetadata"]["NotificationId"] = notification or str(uuid.uuid4())
-    body = n["Payload"]["OrderChangeNotification"]
-    body.update(SellerId=seller.domain, AmazonOrderId=order or order_id(), OrderChangeType=change)
-    body["Summary"]["OrderStatus"] = status
-    return n
+from sellers import DATA, KEY, MAPPINGS, Seller, notice, order_id, post, sample
 
 
 def record(body, message=None):

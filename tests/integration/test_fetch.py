@@ -1,71 +1,12 @@
 """Orders that are read from their shops: asked for by a notification, missed and found by a reconciliation,
 brought by a backfill, or wanted by hand; within each seller's limits, and each once in the books."""
 
-import copy
-import datetime
-import json
 import uuid
 
 import pytest
 
 import lib
-import orders
-from test_amazon import DATA, KEY, MAPPINGS, Seller, notice, order_id
-
-SAMPLE = json.loads((DATA / "orders_2026-01-01" / "getOrder_01_gbp_103_97.json").read_text())
-SAMPLE = SAMPLE.get("order", SAMPLE)
-TOTAL = "103.97"
-
-
-def ago(**delta):
-    at = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(**delta)
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def again(stack, store):
-    """Lets the store's next reconciliation begin now."""
-    call, key = stack.redis.call, f"{lib.PREFIX}fetchlater:{store}"
-    lib.wait_until(lambda: call("ZSCORE", key, "*reconcile") is not None, "the reconciliation waits")
-    call("ZADD", key, "XX", 1, "*reconcile")
-    call("ZADD", lib.PREFIX + "fetchdue", 1, store)
-    call("LPUSH", lib.PREFIX + "fetchwake", 1)
-
-
-class Amazon(Seller):
-    """A seller whom the simulator's Amazon knows too."""
-
-    def __init__(self, stack, settings=None, token=True, **limits):
-        self.token = f"Atzr|{uuid.uuid4().hex}"
-        seller = f"A{uuid.uuid4().hex[:12].upper()}"
-        stack.sim.control("POST", "amazon/sellers", {"seller_id": seller, "refresh_token": self.token, **limits})
-        super().__init__(stack, settings=settings, seller=seller,
-                         secrets={"api_key": KEY, **({"refresh_token": self.token} if token else {})})
-
-    def sell(self, order=None, updated=None, created=None, **changes):
-        """An order at Amazon; nobody is told. Returns its id."""
-        body = copy.deepcopy(SAMPLE)
-        body.update(orderId=order or order_id(), createdTime=created or ago(minutes=30),
-                    lastUpdatedTime=updated or ago(minutes=10), **changes)
-        self.stack.sim.control("POST", "amazon/orders", {"seller_id": self.domain, "orders": [body]})
-        return body["orderId"]
-
-    def asked(self, what):
-        """Calls of Amazon's that name this seller or one of its orders."""
-        return [c for c in self.stack.sim.calls(self.domain) if what in c["path"]]
-
-    def log(self, q):
-        status, page = self.stack.receiver.api("GET", f"/log?connection={self.connection}&q={q}")
-        assert status == 200
-        return page["rows"]
-
-    def reconciled(self):
-        return self.stack.redis.call("HGET", f"{lib.PREFIX}store:amazon/{self.domain}", "reconciled_to")
-
-    def again(self):
-        again(self.stack, f"amazon/{self.domain}")
-
-    def numbers(self):
-        return sorted(i["InvoiceNumber"] for i in self.invoices())
+from sellers import TOTAL, Amazon, Shopify, again, ago, notice, order_id
 
 
 @pytest.fixture
@@ -278,39 +219,6 @@ def test_amazon_away_is_asked_again_and_nothing_is_lost(own_stack):
 
 
 # ---- Shopify ----
-
-class Shopify(lib.Shop):
-    """A shop whose Admin API the simulator plays."""
-
-    def __init__(self, stack, settings=None, token=True, **limits):
-        self.token = f"shpat_{uuid.uuid4().hex}"
-        name = f"fetch-{uuid.uuid4().hex[:10]}.myshopify.com"
-        stack.sim.control("POST", "shopify/shops", {"shop": name, "token": self.token, **limits})
-        super().__init__(stack, settings=settings, name=name,
-                         secrets={"webhook": lib.SECRET, **({"api_token": self.token} if token else {})})
-
-    def sell(self, **fields):
-        body = orders.order(updated_at=fields.pop("updated_at", ago(minutes=10)), **fields)
-        self.stack.sim.control("POST", "shopify/orders", {"shop": self.domain, "orders": [body]})
-        return body
-
-    def log(self, q):
-        return self.stack.receiver.api("GET", f"/log?connection={self.connection}&q={q}")[1]["rows"]
-
-    def asked(self):
-        return [c for c in self.stack.sim.calls(self.domain) if "graphql" in c["path"]]
-
-    def subscribe(self, topic):
-        """As the shop's app does."""
-        question = ("mutation($t: WebhookSubscriptionTopic!, $w: WebhookSubscriptionInput!) "
-                    "{webhookSubscriptionCreate(topic: $t, webhookSubscription: $w) {userErrors {message}}}")
-        body = {"query": question, "variables": {"t": topic, "w": {"uri": "https://hooks.example.com/webhooks/shopify"}}}
-        status, _, answer = lib.request(self.stack.sim.address, "POST", "/admin/api/2026-10/graphql.json",
-                                        json.dumps(body).encode(), {"Content-Type": "application/json",
-                                                                    "X-Shopify-Access-Token": self.token,
-                                                                    "User-Agent": "test"})
-        assert status == 200 and b'"errors"' not in answer, answer
-
 
 @pytest.fixture
 def shopify(stack):

@@ -7,8 +7,7 @@ import subprocess
 import pytest
 
 import lib
-from test_amazon import DATA, notice, order_id
-from test_fetch import TOTAL, Amazon
+from sellers import DATA, TOTAL, Amazon, notice, order_id
 
 QUEUE = "/123456789012/orders"
 SECRET = "demo-aws-secret"
