@@ -42,7 +42,7 @@ $(error MODE is one of release asan tsan fuzz coverage, not "$(MODE)")
 endif
 CFLAGS  := $(STD) -g $(WARN) $(warn-$(COMPILER)) $(flags-$(MODE)) -MMD -MP $(EXTRA)
 LDFLAGS := $(if $(filter release,$(MODE)),$(LDHARD),$(flags-$(MODE)))
-LIBS          := -lcivetweb -ljson-c -lhiredis -lcrypto -lzstd -lpthread
+LIBS          := -lcivetweb -lhiredis -lcrypto -lzstd -lpthread
 LIBS-receiver := $(LIBS)
 LIBS-worker   := $(LIBS) -lcurl
 

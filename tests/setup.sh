@@ -3,7 +3,7 @@
 # asks dpkg once and is done. Usage: tests/setup.sh build|run|test|bench (each includes build, run)
 set -eu
 
-build="gcc make pkg-config libc6-dev libcivetweb-dev libcurl4-openssl-dev libjson-c-dev
+build="gcc make pkg-config libc6-dev libcivetweb-dev libcurl4-openssl-dev
        libhiredis-dev libssl-dev libzstd-dev"
 run="redis-server python3 openssl tzdata"
 check="libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml clang libclang-rt-dev

@@ -1,217 +1,504 @@
 /*
- * json-c's tokener is laxer than JSON even when it is told to be strict: it takes NaN, Infinity,
- * "1.", raw control characters and UTF-8 surrogates, cuts a key at \u0000, and turns an integer of
- * more than 64 bits into the nearest one that fits. So scan() looks at each token first, which
- * costs a twentieth of what building the tree costs; grammar and nesting are json-c's.
+ * One pass over a copy of the text. Strings become views of the copy: escapes only shrink, so they
+ * are resolved in place. The values of an open array or object gather on a stack and move into the
+ * document's memory as one block when it ends: an element is found in one step, a member by going
+ * through its neighbours, and a document is freed by the block.
  *
- * A struct js_value is a json-c object behind a cast. json-c has NULL for null, which here means
- * absent; `null_value` stands for it.
+ * It is our own because a tree of json-c cost more than all else that an accepted webhook takes.
  */
 #include "service/base/json.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <limits.h>
-
-#include <json-c/json_object.h>
-#include <json-c/json_object_iterator.h>
-#include <json-c/json_tokener.h>
+#include <stdlib.h>
 
 #include "service/base/limits.h"
 
-_Static_assert(LIM_JSON_DEPTH <= 32, "struct js_out has a bit for each depth in 32 bits");
-
 struct js_value {
-    char unused;
+    const char *key; /* of an object's member */
+    union {
+        const char *text; /* of a string without its quotes, of a number as it is written */
+        const struct js_value *items;
+        bool is_true;
+    } u;
+    uint32_t key_n;
+    uint32_t n; /* bytes of the text; items */
+    enum js_type type;
 };
 
-static struct js_value null_value;
+/* Zeros behind the copy: a byte that ends every token, and room to look at eight bytes at once. */
+#define SLACK 8
+/* More members than that are sorted to find two with the same key. */
+#define FEW_MEMBERS 128
 
-/* json-c's object; NULL for absent and for null. json-c does not write through it here. */
-static struct json_object *object_of(const struct js_value *v)
-{
-    return v == &null_value ? NULL : (struct json_object *)(uintptr_t)v;
-}
-
-static struct js_value *value_of(struct json_object *o)
-{
-    return o ? (struct js_value *)o : &null_value;
-}
-
-/* ---- scanning ---- */
-
-struct scan {
-    const char *start, *p, *end;
-    bool nul_in_string; /* the last string held \u0000 */
+/* A text on its way to a document. */
+struct reader {
+    const char *start, *end;
+    char *p;
+    struct arena *arena;
+    struct js_value *stack; /* the items of what is open, innermost last */
+    size_t top, room;
+    size_t values; /* read so far */
+    int depth;
     struct errinfo *info;
 };
 
-static enum err fail(const struct scan *s, const char *what)
+static enum err fail(const struct reader *r, const char *what)
 {
-    return err_set(s->info, ERR_SYNTAX, "The JSON is not well formed at byte %zu: %s.",
-                   (size_t)(s->p - s->start), what);
+    return err_set(r->info, ERR_SYNTAX, "The JSON is not well formed at byte %zu: %s.",
+                   (size_t)(r->p - r->start), what);
 }
 
-static bool is_digit(const struct scan *s, const char *p)
-{
-    return p < s->end && *p >= '0' && *p <= '9';
-}
+/* ---- texts ---- */
 
-/* The character at P, which is not a plain one. Returns its bytes; 0: it may not stand there. */
-static size_t scan_special(struct scan *s)
+/* The first byte from P on that is not plain ASCII of a text: its end, an escape, a control
+ * character, UTF-8. */
+static char *skip_plain(char *p)
 {
-    struct str rest = {s->p, (size_t)(s->end - s->p)};
+    const uint64_t ones = UINT64_MAX / 0xff, tops = ones << 7;
 
-    if (*s->p != '\\')
-        return str_utf8(rest);
-    if (str_starts(rest, STR("\\u0000")))
-        s->nul_in_string = true;
-    return rest.n > 1 ? 2 : 1; /* what follows the backslash is checked by json-c */
-}
-
-/* P is behind the opening quote. Leaves P behind the closing one. */
-static enum err scan_string(struct scan *s)
-{
-    s->nul_in_string = false;
     for (;;) {
-        const char *p = s->p;
-        size_t n = 0;
+        uint64_t w, quote, slash;
 
-        while (p < s->end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' &&
-               *p != '\\')
-            p++;
-        s->p = p;
-        if (p == s->end)
-            return fail(s, "a text does not end");
-        if (*p == '"')
+        memcpy(&w, p, sizeof w);
+        quote = w ^ (ones * '"');
+        slash = w ^ (ones * '\\');
+        /* The top bit of each byte that is none of 0x20 to 0x7f, a quote or a backslash. */
+        if (((w - ones * 0x20) | w | (quote - ones) | (slash - ones)) & tops)
             break;
-        if ((unsigned char)*p < 0x20)
-            return fail(s, "a control character in a text");
-        n = scan_special(s);
-        if (n == 0)
-            return fail(s, "a text is not UTF-8");
-        s->p += n;
+        p += sizeof w;
     }
-    s->p++;
+    while ((unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' && *p != '\\')
+        p++;
+    return p;
+}
+
+/* Four hexadecimal digits at P; -1: there are none. */
+static int32_t hex4(const char *p)
+{
+    int32_t value = 0;
+
+    for (int i = 0; i < 4; i++) {
+        char c = p[i];
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
+
+        if (digit < 0)
+            return -1;
+        value = value * 16 + digit;
+    }
+    return value;
+}
+
+static char *put_utf8(char *to, uint32_t c)
+{
+    if (c < 0x80) {
+        *to++ = (char)c;
+        return to;
+    }
+    if (c < 0x800) {
+        *to++ = (char)(0xc0 | c >> 6);
+    } else {
+        if (c < 0x10000) {
+            *to++ = (char)(0xe0 | c >> 12);
+        } else {
+            *to++ = (char)(0xf0 | c >> 18);
+            *to++ = (char)(0x80 | (c >> 12 & 0x3f));
+        }
+        *to++ = (char)(0x80 | (c >> 6 & 0x3f));
+    }
+    *to++ = (char)(0x80 | (c & 0x3f));
+    return to;
+}
+
+/* P is at the u of \uXXXX. A surrogate without its other half becomes U+FFFD. */
+static enum err read_code(struct reader *r, char **to)
+{
+    int32_t c = hex4(r->p + 1), low = 0;
+
+    if (c < 0)
+        return fail(r, "\\u without four hexadecimal digits");
+    r->p += 5;
+    if (c >= 0xd800 && c <= 0xdfff) {
+        low = c < 0xdc00 && r->p[0] == '\\' && r->p[1] == 'u' ? hex4(r->p + 2) : 0;
+        if (low >= 0xdc00 && low <= 0xdfff) {
+            c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+            r->p += 6;
+        } else {
+            c = 0xfffd;
+        }
+    }
+    *to = put_utf8(*to, (uint32_t)c);
     return ERR_OK;
+}
+
+/* P is behind the backslash. */
+static enum err read_escape(struct reader *r, char **to)
+{
+    static const char escapes[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    const char *at = *r->p ? strchr(escapes, *r->p) : NULL;
+
+    if (*r->p == 'u')
+        return read_code(r, to);
+    if (!at)
+        return fail(r, "an unknown escape in a text");
+    r->p++;
+    *(*to)++ = meant[at - escapes];
+    return ERR_OK;
+}
+
+/* What is not plain at P, written to TO. */
+static enum err read_special(struct reader *r, char **to)
+{
+    size_t n = 0;
+
+    if (*r->p == '\\') {
+        r->p++;
+        return read_escape(r, to);
+    }
+    if (r->p == r->end)
+        return fail(r, "a text does not end");
+    if ((unsigned char)*r->p < 0x20)
+        return fail(r, "a control character in a text");
+    n = str_utf8((struct str){r->p, (size_t)(r->end - r->p)});
+    if (n == 0)
+        return fail(r, "a text is not UTF-8");
+    memmove(*to, r->p, n);
+    *to += n;
+    r->p += n;
+    return ERR_OK;
+}
+
+/* P is behind the opening quote. Leaves P behind the closing one, which becomes a zero. */
+static enum err read_string(struct reader *r, const char **text, uint32_t *n)
+{
+    char *from = r->p, *to = NULL;
+
+    r->p = to = skip_plain(r->p);
+    while (*r->p != '"') {
+        char *plain;
+        enum err e = read_special(r, &to);
+
+        if (e != ERR_OK)
+            return e;
+        plain = r->p;
+        r->p = skip_plain(r->p);
+        memmove(to, plain, (size_t)(r->p - plain));
+        to += r->p - plain;
+    }
+    r->p++;
+    *to = '\0';
+    *text = from;
+    *n = (uint32_t)(to - from);
+    return ERR_OK;
+}
+
+/* ---- numbers ---- */
+
+static char *skip_digits(char *p)
+{
+    while (*p >= '0' && *p <= '9')
+        p++;
+    return p;
+}
+
+/* Whether an integer, which was read, needs more than 64 bits. */
+static bool is_wide(struct str text)
+{
+    uint64_t value = 0;
+    int64_t negative = 0;
+
+    if (text.n < 19)
+        return false;
+    if (text.p[0] == '-')
+        return !str_int64(text, &negative);
+    for (size_t i = 0; i < text.n; i++) {
+        if (__builtin_mul_overflow(value, 10u, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(text.p[i] - '0'), &value))
+            return true;
+    }
+    return false;
 }
 
 /* P is at the first character, '-' or a digit. Leaves P behind the number. */
-static enum err scan_number(struct scan *s)
+static enum err read_number(struct reader *r, struct js_value *out)
 {
-    struct str text = {s->p, 0};
-    const char *p = s->p + (*s->p == '-');
-    const char *digits = p;
-    bool whole = true, ok = true;
-    uint64_t value = 0;
+    char *digits = r->p + (*r->p == '-'), *p = skip_digits(digits), *part = NULL;
+    bool ok = p > digits && (*digits != '0' || p == digits + 1), whole = true;
 
-    while (is_digit(s, p))
-        p++;
-    ok = p > digits && (*digits != '0' || p == digits + 1);
-    if (p < s->end && *p == '.') {
+    if (*p == '.') {
         whole = false;
-        ok = ok && is_digit(s, ++p);
-        while (is_digit(s, p))
-            p++;
+        part = p + 1;
+        p = skip_digits(part);
+        ok = ok && p > part;
     }
-    if (p < s->end && (*p == 'e' || *p == 'E')) {
+    if (*p == 'e' || *p == 'E') {
         whole = false;
-        p++;
-        if (p < s->end && (*p == '-' || *p == '+'))
-            p++;
-        ok = ok && is_digit(s, p);
-        while (is_digit(s, p))
-            p++;
+        part = p + 1 + (p[1] == '-' || p[1] == '+');
+        p = skip_digits(part);
+        ok = ok && p > part;
     }
     if (!ok)
-        return fail(s, "not a number");
-    text.n = (size_t)(p - s->p);
-    if (whole && p - digits > 18) {
-        int64_t negative = 0;
-
-        for (const char *d = digits; d < p; d++)
-            ok = ok && !__builtin_mul_overflow(value, 10u, &value) &&
-                 !__builtin_add_overflow(value, (uint64_t)(*d - '0'), &value);
-        if (!ok || (*s->p == '-' && !str_int64(text, &negative)))
-            return fail(s, "an integer of more than 64 bits");
-    }
-    s->p = p;
+        return fail(r, "not a number");
+    out->type = JS_NUMBER;
+    out->u.text = r->p;
+    out->n = (uint32_t)(p - r->p);
+    if (whole && is_wide((struct str){out->u.text, out->n}))
+        return fail(r, "an integer of more than 64 bits");
+    r->p = p;
     return ERR_OK;
 }
 
-/* What may stand outside texts and numbers; the letters are those of true, false and null. */
-static bool is_plain_outside(char c)
+/* ---- arrays and objects ---- */
+
+static bool same_key(const struct js_value *a, const struct js_value *b)
 {
-    return c == ',' || c == ' ' || c == '\n' || c == '{' || c == '}' || c == '[' || c == ']' ||
-           (c >= 'a' && c <= 'z') || c == '\r' || c == '\t';
+    return a->key_n == b->key_n && memcmp(a->key, b->key, a->key_n) == 0;
 }
 
-static enum err scan(struct str text, struct errinfo *info)
+static void take_value(struct js_value *to, const struct js_value *from)
 {
-    struct scan s = {text.p, text.p, text.p + text.n, false, info};
-    enum err e = ERR_OK;
+    to->u = from->u;
+    to->n = from->n;
+    to->type = from->type;
+}
 
-    while (s.p < s.end && e == ERR_OK) {
-        char c = *s.p;
+/* By key, then as they stand in the text. */
+static int compare_members(const void *a, const void *b)
+{
+    const struct js_value *x = *(const struct js_value *const *)a,
+                          *y = *(const struct js_value *const *)b;
+    int c = str_compare((struct str){x->key, x->key_n}, (struct str){y->key, y->key_n});
 
-        if (c == '"') {
-            s.p++;
-            e = scan_string(&s);
-        } else if (c == '-' || (c >= '0' && c <= '9')) {
-            e = scan_number(&s);
-        } else if (c == ':' && s.nul_in_string) {
-            e = fail(&s, "a key with a NUL byte");
-        } else if (c == ':' || is_plain_outside(c)) {
-            s.p++;
+    return c != 0 ? c : (x > y) - (x < y);
+}
+
+/* Of members with one key the first gets the value of the last, the others end as JS_ABSENT. */
+static void join_many(struct js_value *members, size_t n)
+{
+    struct js_value **sorted = x_alloc(n * sizeof(struct js_value *));
+
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &members[i];
+    qsort(sorted, n, sizeof(struct js_value *), compare_members);
+    for (size_t first = 0, i = 1; i < n; i++) {
+        if (same_key(sorted[first], sorted[i])) {
+            take_value(sorted[first], sorted[i]);
+            sorted[i]->type = JS_ABSENT;
         } else {
-            e = fail(&s, "an unexpected character");
+            first = i;
         }
     }
+    x_free(sorted);
+}
+
+/* A mark of few bits; that two keys have the same one is rare. */
+static unsigned mark_of(const struct js_value *m)
+{
+    const unsigned char *key = (const unsigned char *)m->key;
+
+    return m->key_n == 0
+               ? 0
+               : m->key_n + 131u * key[0] + 31u * key[m->key_n / 2] + 7u * key[m->key_n - 1];
+}
+
+static void join_few(struct js_value *members, size_t n)
+{
+    uint64_t seen[16] = {0}; /* a bit for each mark */
+
+    for (size_t i = 0; i < n; i++) {
+        unsigned mark = mark_of(&members[i]) % (sizeof seen * 8);
+        bool may_be_there = (seen[mark / 64] >> mark % 64 & 1) != 0;
+
+        seen[mark / 64] |= UINT64_C(1) << mark % 64;
+        for (size_t k = 0; may_be_there && k < i; k++) {
+            if (members[k].type != JS_ABSENT && same_key(&members[k], &members[i])) {
+                take_value(&members[k], &members[i]);
+                members[i].type = JS_ABSENT;
+                break;
+            }
+        }
+    }
+}
+
+/* Leaves one of the members that have the same key; returns how many are left. */
+static size_t join_members(struct js_value *members, size_t n)
+{
+    size_t kept = 0;
+
+    if (n > FEW_MEMBERS)
+        join_many(members, n);
+    else
+        join_few(members, n);
+    for (size_t i = 0; i < n; i++) {
+        if (members[i].type != JS_ABSENT && kept++ != i)
+            members[kept - 1] = members[i];
+    }
+    return kept;
+}
+
+static enum err push(struct reader *r, const struct js_value *v)
+{
+    if (++r->values > LIM_JSON_VALUES)
+        return err_set(r->info, ERR_TOO_BIG, "The JSON has more than %d values.", LIM_JSON_VALUES);
+    if (r->top == r->room) {
+        size_t room = r->room > 0 ? 2 * r->room : 256;
+        struct js_value *wider = x_alloc(room * sizeof(*wider));
+
+        if (r->top > 0)
+            memcpy(wider, r->stack, r->top * sizeof(*wider));
+        x_free(r->stack);
+        r->stack = wider;
+        r->room = room;
+    }
+    r->stack[r->top++] = *v;
+    return ERR_OK;
+}
+
+/* The items above BASE of the stack become those of V. */
+static void close_items(struct reader *r, size_t base, struct js_value *v)
+{
+    struct js_value *items = r->stack + base, *own = NULL;
+    size_t n = r->top - base;
+
+    if (v->type == JS_OBJECT)
+        n = join_members(items, n);
+    own = arena_array(r->arena, n, sizeof(*own));
+    memcpy(own, items, n * sizeof(*own));
+    v->u.items = own;
+    v->n = (uint32_t)n;
+    r->top = base;
+}
+
+/* The next character that is no blank. */
+static char peek(struct reader *r)
+{
+    while (*r->p == ' ' || *r->p == '\n' || *r->p == '\r' || *r->p == '\t')
+        r->p++;
+    return *r->p;
+}
+
+/* "key": */
+static enum err read_key(struct reader *r, struct js_value *out)
+{
+    enum err e = ERR_OK;
+
+    if (peek(r) != '"')
+        return fail(r, "a key is expected");
+    r->p++;
+    e = read_string(r, &out->key, &out->key_n);
+    if (e == ERR_OK && memchr(out->key, '\0', out->key_n))
+        e = fail(r, "a key with a NUL byte");
+    if (e == ERR_OK && peek(r) != ':')
+        e = fail(r, "a colon is expected");
+    r->p += e == ERR_OK;
     return e;
 }
 
-/* ---- parsing ---- */
+static enum err read_value(struct reader *r, struct js_value *out);
 
-/* Gives TOK all of TEXT. That a number has ended json-c only knows when the text has, too. */
-static struct json_object *feed(struct json_tokener *tok, struct str text)
+/* P is behind the bracket. Reads V's items and the bracket that ends them. */
+static enum err read_items(struct reader *r, struct js_value *v)
 {
-    struct json_object *o = json_tokener_parse_ex(tok, text.p, (int)text.n);
+    const char close = v->type == JS_OBJECT ? '}' : ']';
+    const size_t base = r->top;
+    enum err e = ERR_OK;
+    char c = peek(r);
 
-    if (json_tokener_get_error(tok) == json_tokener_continue)
-        o = json_tokener_parse_ex(tok, "", 1);
-    return o;
+    if (++r->depth > LIM_JSON_DEPTH)
+        return err_set(r->info, ERR_TOO_BIG, "The JSON is nested more than %d deep.",
+                       LIM_JSON_DEPTH);
+    while (e == ERR_OK && c != close) {
+        struct js_value item = {0};
+
+        if (r->top > base && c != ',')
+            return fail(r, v->type == JS_OBJECT ? "a comma or } is expected"
+                                                : "a comma or ] is expected");
+        r->p += r->top > base;
+        if (v->type == JS_OBJECT)
+            e = read_key(r, &item);
+        if (e == ERR_OK)
+            e = read_value(r, &item);
+        if (e == ERR_OK)
+            e = push(r, &item);
+        c = peek(r);
+    }
+    if (e != ERR_OK)
+        return e;
+    r->p++;
+    r->depth--;
+    if (r->top > base)
+        close_items(r, base, v);
+    return ERR_OK;
+}
+
+static enum err read_word(struct reader *r, const char *word, enum js_type type,
+                          struct js_value *out)
+{
+    size_t n = strlen(word);
+
+    if (strncmp(r->p, word, n) != 0)
+        return fail(r, "a value is expected");
+    r->p += n;
+    out->type = type;
+    out->u.is_true = *word == 't';
+    return ERR_OK;
+}
+
+/* Calls itself for what a value holds, at most LIM_JSON_DEPTH deep. */
+static enum err read_value(struct reader *r, struct js_value *out)
+{
+    char c = peek(r);
+
+    switch (c) {
+    case '"':
+        r->p++;
+        out->type = JS_TEXT;
+        return read_string(r, &out->u.text, &out->n);
+    case '{':
+    case '[':
+        r->p++;
+        out->type = c == '{' ? JS_OBJECT : JS_ARRAY;
+        return read_items(r, out);
+    case 't':
+        return read_word(r, "true", JS_BOOL, out);
+    case 'f':
+        return read_word(r, "false", JS_BOOL, out);
+    case 'n':
+        return read_word(r, "null", JS_NULL, out);
+    default:
+        if (c == '-' || (c >= '0' && c <= '9'))
+            return read_number(r, out);
+        return fail(r, "a value is expected");
+    }
 }
 
 enum err js_parse(struct str text, size_t max_bytes, struct js_doc *doc, struct errinfo *info)
 {
-    struct json_tokener *tok = NULL;
-    struct json_object *o = NULL;
-    enum json_tokener_error je = json_tokener_success;
+    struct reader r = {.info = info};
     enum err e = ERR_OK;
+    char *copy = NULL;
 
-    doc->root = NULL;
-    if (text.n > max_bytes || text.n > INT_MAX)
+    *doc = (struct js_doc){0};
+    if (text.n > max_bytes || text.n > UINT32_MAX)
         return err_set(info, ERR_TOO_BIG, "The JSON has %zu bytes; %zu are read.", text.n,
                        max_bytes);
     if (str_trim(text).n == 0)
         return err_set(info, ERR_SYNTAX, "The JSON is empty.");
-    e = scan(text, info);
+    r.arena = &doc->arena;
+    copy = arena_alloc(r.arena, text.n + SLACK);
+    memcpy(copy, text.p, text.n);
+    r.start = r.p = copy;
+    r.end = copy + text.n;
+    doc->root = arena_alloc(r.arena, sizeof(*doc->root));
+    e = read_value(&r, doc->root);
+    peek(&r);
+    if (e == ERR_OK && r.p != r.end)
+        e = fail(&r, "something follows the value");
+    x_free(r.stack);
     if (e != ERR_OK)
-        return e;
-    tok = json_tokener_new_ex(LIM_JSON_DEPTH + 1); /* it counts the scalar too */
-    if (!tok)
-        return err_set(info, ERR_NOMEM, "There is no memory to read JSON.");
-    json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
-    o = feed(tok, text);
-    je = json_tokener_get_error(tok);
-    if (je == json_tokener_success)
-        doc->root = value_of(o);
-    else if (je == json_tokener_error_depth)
-        e = err_set(info, ERR_TOO_BIG, "The JSON is nested more than %d deep.", LIM_JSON_DEPTH);
-    else
-        e = err_set(info, ERR_SYNTAX, "The JSON is not well formed at byte %zu: %s.",
-                    json_tokener_get_parse_end(tok), json_tokener_error_desc(je));
-    json_tokener_free(tok);
+        js_free_secret(doc);
     return e;
 }
 
@@ -219,7 +506,15 @@ void js_free(struct js_doc *doc)
 {
     if (!doc)
         return;
-    json_object_put(object_of(doc->root));
+    arena_free(&doc->arena);
+    doc->root = NULL;
+}
+
+void js_free_secret(struct js_doc *doc)
+{
+    if (!doc)
+        return;
+    arena_free_secret(&doc->arena);
     doc->root = NULL;
 }
 
@@ -227,33 +522,18 @@ void js_free(struct js_doc *doc)
 
 enum js_type js_type(const struct js_value *v)
 {
-    if (!v)
-        return JS_ABSENT;
-    switch (json_object_get_type(object_of(v))) {
-    case json_type_boolean:
-        return JS_BOOL;
-    case json_type_int:
-    case json_type_double:
-        return JS_NUMBER;
-    case json_type_string:
-        return JS_TEXT;
-    case json_type_array:
-        return JS_ARRAY;
-    case json_type_object:
-        return JS_OBJECT;
-    case json_type_null:
-        break;
-    }
-    return JS_NULL;
+    return v ? v->type : JS_ABSENT;
 }
 
 const struct js_value *js_get(const struct js_value *v, const char *key)
 {
-    struct json_object *member = NULL;
+    size_t n = strlen(key);
 
-    if (!json_object_object_get_ex(object_of(v), key, &member))
-        return NULL;
-    return value_of(member);
+    for (size_t i = 0; js_type(v) == JS_OBJECT && i < v->n; i++) {
+        if (v->u.items[i].key_n == n && memcmp(v->u.items[i].key, key, n) == 0)
+            return &v->u.items[i];
+    }
+    return NULL;
 }
 
 const struct js_value *js_path(const struct js_value *v, const char *path)
@@ -273,69 +553,47 @@ const struct js_value *js_path(const struct js_value *v, const char *path)
 
 size_t js_len(const struct js_value *v)
 {
-    return js_type(v) == JS_ARRAY ? json_object_array_length(object_of(v)) : 0;
+    return js_type(v) == JS_ARRAY ? v->n : 0;
 }
 
 const struct js_value *js_at(const struct js_value *v, size_t i)
 {
-    return i < js_len(v) ? value_of(json_object_array_get_idx(object_of(v), i)) : NULL;
+    return i < js_len(v) ? &v->u.items[i] : NULL;
 }
 
 bool js_is_null(const struct js_value *v)
 {
-    return !object_of(v);
+    return js_type(v) == JS_ABSENT || js_type(v) == JS_NULL;
 }
 
 bool js_string(const struct js_value *v, struct str *out)
 {
-    struct json_object *o = object_of(v);
-
-    if (!json_object_is_type(o, json_type_string))
+    if (js_type(v) != JS_TEXT)
         return false;
-    *out = (struct str){json_object_get_string(o), (size_t)json_object_get_string_len(o)};
+    *out = (struct str){v->u.text, v->n};
     return true;
 }
 
 bool js_text(const struct js_value *v, struct str *out)
 {
-    struct json_object *o = object_of(v);
-
     if (js_type(v) != JS_NUMBER)
         return js_string(v, out);
-    /* The tokener keeps the source of a number with a point or an exponent as user data. */
-    if (json_object_is_type(o, json_type_double))
-        *out = str_of(json_object_get_userdata(o));
-    else
-        out->p = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN, &out->n);
-    return out->p != NULL;
+    *out = (struct str){v->u.text, v->n};
+    return true;
 }
 
 bool js_int64(const struct js_value *v, int64_t *out)
 {
-    struct json_object *o = object_of(v);
-    int64_t value = 0;
+    struct str text = {NULL, 0};
 
-    if (js_type(v) == JS_TEXT) {
-        struct str text = {NULL, 0};
-
-        return js_string(v, &text) && str_int64(text, out);
-    }
-    if (!json_object_is_type(o, json_type_int))
-        return false;
-    value = json_object_get_int64(o);
-    if (value == INT64_MAX && json_object_get_uint64(o) != INT64_MAX)
-        return false;
-    *out = value;
-    return true;
+    return js_text(v, &text) && str_int64(text, out);
 }
 
 bool js_bool(const struct js_value *v, bool *out)
 {
-    struct json_object *o = object_of(v);
-
-    if (!json_object_is_type(o, json_type_boolean))
+    if (js_type(v) != JS_BOOL)
         return false;
-    *out = json_object_get_boolean(o);
+    *out = v->u.is_true;
     return true;
 }
 
@@ -348,235 +606,10 @@ bool js_true(const struct js_value *v)
 
 void js_each(const struct js_value *v, js_member_fn *fn, void *arg)
 {
-    struct json_object *o = object_of(v);
-    struct json_object_iterator at, end;
+    for (size_t i = 0; js_type(v) == JS_OBJECT && i < v->n; i++) {
+        const struct js_value *member = &v->u.items[i];
 
-    if (!json_object_is_type(o, json_type_object))
-        return;
-    end = json_object_iter_end(o);
-    for (at = json_object_iter_begin(o); !json_object_iter_equal(&at, &end);
-         json_object_iter_next(&at)) {
-        if (!fn(str_of(json_object_iter_peek_name(&at)), value_of(json_object_iter_peek_value(&at)),
-                arg))
+        if (!fn((struct str){member->key, member->key_n}, member, arg))
             return;
     }
-}
-
-/* A js_member_fn. json-c gives no way to write into a string, so its own memory is wiped. */
-static bool wipe(struct str key, const struct js_value *v, void *arg)
-{
-    struct json_object *o = object_of(v);
-
-    (void)key;
-    if (json_object_is_type(o, json_type_string))
-        explicit_bzero((void *)(uintptr_t)json_object_get_string(o),
-                       (size_t)json_object_get_string_len(o));
-    for (size_t i = 0; json_object_is_type(o, json_type_array) && i < json_object_array_length(o);
-         i++)
-        wipe(key, value_of(json_object_array_get_idx(o, i)), arg);
-    js_each(v, wipe, arg);
-    return true;
-}
-
-void js_free_secret(struct js_doc *doc)
-{
-    if (!doc)
-        return;
-    (void)wipe((struct str){NULL, 0}, doc->root, NULL);
-    js_free(doc);
-}
-
-/* ---- writing ---- */
-
-void jw_init(struct js_out *w, struct buf *out)
-{
-    *w = (struct js_out){.out = out};
-}
-
-/* The bit of the innermost open array or object; 0 outside all of them. */
-static uint32_t innermost(const struct js_out *w)
-{
-    return w->depth > 0 && w->depth <= LIM_JSON_DEPTH ? 1u << (w->depth - 1) : 0;
-}
-
-/* Puts the comma that a new member of the innermost array or object needs. */
-static void separate(struct js_out *w)
-{
-    uint32_t bit = innermost(w);
-
-    if (w->has_member & bit)
-        buf_addc(w->out, ',');
-    w->has_member |= bit;
-}
-
-static void before_value(struct js_out *w)
-{
-    bool in_object = (w->is_object & innermost(w)) != 0;
-
-    assert(in_object == w->after_key);
-    w->after_key = false;
-    if (!in_object)
-        separate(w);
-}
-
-static void begin(struct js_out *w, bool object)
-{
-    uint32_t bit = 0;
-
-    before_value(w);
-    buf_addc(w->out, object ? '{' : '[');
-    w->depth++;
-    /* Nesting comes from outside where a parsed value is written again: too deep is too big. */
-    if (w->depth > LIM_JSON_DEPTH)
-        w->out->failed = true;
-    bit = innermost(w);
-    w->has_member &= ~bit;
-    w->is_object = object ? w->is_object | bit : w->is_object & ~bit;
-}
-
-static void end(struct js_out *w, bool object)
-{
-    uint32_t bit = innermost(w);
-
-    assert(w->depth > 0 && !w->after_key);
-    assert(bit == 0 || ((w->is_object & bit) != 0) == object);
-    (void)bit;
-    w->depth--;
-    buf_addc(w->out, object ? '}' : ']');
-}
-
-void jw_begin_object(struct js_out *w)
-{
-    begin(w, true);
-}
-
-void jw_end_object(struct js_out *w)
-{
-    end(w, true);
-}
-
-void jw_begin_array(struct js_out *w)
-{
-    begin(w, false);
-}
-
-void jw_end_array(struct js_out *w)
-{
-    end(w, false);
-}
-
-void jw_key_str(struct js_out *w, struct str key)
-{
-    assert(!w->after_key && (w->depth > LIM_JSON_DEPTH || (w->is_object & innermost(w))));
-    separate(w);
-    buf_add_quoted(w->out, key);
-    buf_addc(w->out, ':');
-    w->after_key = true;
-}
-
-void jw_key(struct js_out *w, const char *key)
-{
-    jw_key_str(w, str_of(key));
-}
-
-void jw_raw(struct js_out *w, struct str json)
-{
-    before_value(w);
-    buf_add_str(w->out, json);
-}
-
-void jw_str(struct js_out *w, struct str s)
-{
-    before_value(w);
-    buf_add_quoted(w->out, s);
-}
-
-void jw_z(struct js_out *w, const char *z)
-{
-    if (z)
-        jw_str(w, str_of(z));
-    else
-        jw_null(w);
-}
-
-void jw_int(struct js_out *w, int64_t i)
-{
-    before_value(w);
-    buf_printf(w->out, "%" PRId64, i);
-}
-
-void jw_bool(struct js_out *w, bool b)
-{
-    jw_raw(w, b ? STR("true") : STR("false"));
-}
-
-void jw_null(struct js_out *w)
-{
-    jw_raw(w, STR("null"));
-}
-
-static bool write_member(struct str key, const struct js_value *v, void *arg)
-{
-    struct js_out *w = arg;
-
-    jw_key_str(w, key);
-    jw_value(w, v);
-    return !w->out->failed;
-}
-
-/* Calls itself for what V holds; js_parse has bounded the depth. */
-void jw_value(struct js_out *w, const struct js_value *v)
-{
-    struct str text = {NULL, 0};
-
-    switch (js_type(v)) {
-    case JS_ABSENT:
-    case JS_NULL:
-        jw_null(w);
-        break;
-    case JS_BOOL:
-        jw_bool(w, js_true(v));
-        break;
-    case JS_NUMBER:
-        jw_raw(w, js_text(v, &text) ? text : STR("null"));
-        break;
-    case JS_TEXT:
-        jw_str(w, js_string(v, &text) ? text : STR(""));
-        break;
-    case JS_ARRAY:
-        jw_begin_array(w);
-        for (size_t i = 0; i < js_len(v) && !w->out->failed; i++)
-            jw_value(w, js_at(v, i));
-        jw_end_array(w);
-        break;
-    case JS_OBJECT:
-        jw_begin_object(w);
-        js_each(v, write_member, w);
-        jw_end_object(w);
-        break;
-    }
-}
-
-void jw_kstr(struct js_out *w, const char *key, struct str s)
-{
-    jw_key(w, key);
-    jw_str(w, s);
-}
-
-void jw_kz(struct js_out *w, const char *key, const char *z)
-{
-    jw_key(w, key);
-    jw_z(w, z);
-}
-
-void jw_kint(struct js_out *w, const char *key, int64_t i)
-{
-    jw_key(w, key);
-    jw_int(w, i);
-}
-
-void jw_kbool(struct js_out *w, const char *key, bool b)
-{
-    jw_key(w, key);
-    jw_bool(w, b);
 }

@@ -1,7 +1,7 @@
 /*
- * json: the only file that knows json-c. Strict reading (one value, valid UTF-8, no trailing text,
- * bounded depth and size, numbers kept as their own text) with typed getters whose results must be
- * looked at, and writing of well-formed JSON straight into a struct buf.
+ * json: reads JSON strictly (RFC 8259: one value, valid UTF-8, no trailing text; bounded depth and
+ * size, numbers kept as their own text) with typed getters whose results must be looked at, and
+ * writes well-formed JSON straight into a struct buf.
  * A document belongs to one thread at a time.
  */
 #pragma once
@@ -18,23 +18,26 @@ struct js_value;
 
 enum js_type { JS_ABSENT, JS_NULL, JS_BOOL, JS_NUMBER, JS_TEXT, JS_ARRAY, JS_OBJECT };
 
-/* Owner of a parsed document; {0} is empty. */
+/* Owner of a parsed document; {0} is empty. It may be moved, but one copy alone is freed. */
 struct js_doc {
     struct js_value *root;
+    struct arena arena; /* private: the document's copy of the text, and its values */
 };
 
 /* Parses TEXT as exactly one JSON value. ERR_SYNTAX (with the byte offset), ERR_TOO_BIG when over
- * MAX_BYTES or LIM_JSON_DEPTH. A key with \u0000 and an integer of more than 64 bits are ERR_SYNTAX
- * too. DOC is overwritten, and empty after an error. Of duplicate keys the last counts. */
+ * MAX_BYTES, LIM_JSON_DEPTH or LIM_JSON_VALUES. A key with \u0000 and an integer of more than 64
+ * bits are ERR_SYNTAX too. DOC is overwritten, and empty after an error; it needs TEXT no more. Of
+ * duplicate keys the last counts. A surrogate without its other half is read as U+FFFD. */
 enum err js_parse(struct str text, size_t max_bytes, struct js_doc *doc,
                   struct errinfo *info) MUST_CHECK;
 void js_free(struct js_doc *doc);
-/* The same after wiping every string in it. */
+/* The same after wiping all that was in it. */
 void js_free_secret(struct js_doc *doc);
 
 /* JS_ABSENT for NULL. */
 enum js_type js_type(const struct js_value *v);
-/* Member KEY of an object; NULL if V is no object or has no such member. */
+/* Member KEY of an object; NULL if V is no object or has no such member. Goes through all members.
+ */
 const struct js_value *js_get(const struct js_value *v, const char *key);
 /* Member by a path of keys, "customer.id"; NULL as soon as one is absent. */
 const struct js_value *js_path(const struct js_value *v, const char *path);
@@ -59,7 +62,7 @@ bool js_true(const struct js_value *v);
 typedef bool js_member_fn(struct str key, const struct js_value *v, void *arg);
 void js_each(const struct js_value *v, js_member_fn *fn, void *arg);
 
-/* ---- writing ---- */
+/* ---- json_write.c: writing ---- */
 
 /* Writes JSON into OUT; commas and quoting are its business. Invalid UTF-8 in a text is replaced by
  * U+FFFD. Misuse (a value without a key in an object) is asserted. Errors (too big) collect in OUT:

@@ -7,6 +7,9 @@
 /* JSON nesting that any body may have. Shopify's deepest order is 8, Xero's deepest answer 7. */
 #define LIM_JSON_DEPTH 32
 
+/* Values in a JSON document, members and elements: what 8 MiB of real orders hold is under half. */
+#define LIM_JSON_VALUES 1000000
+
 /* A JSON document's largest text where nothing narrower is said: LH_MAX_BODY's default. */
 #define LIM_JSON_BYTES (8u << 20)
 

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -222,6 +223,86 @@ static void members_are_visited_in_their_order_until_the_visitor_stops(void **st
     js_free(&doc);
 }
 
+static void of_members_with_one_key_the_last_counts_in_the_place_of_the_first(void **state)
+{
+    struct buf many = BUF_CAP(1 << 20);
+    struct js_doc doc = {0};
+    struct buf keys = BUF_CAP(16);
+
+    (void)state;
+    assert_written(STR("{\"a\":1,\"b\":2,\"a\":[3],\"c\":4,\"a\":\"5\",\"b\":null}"),
+                   "{\"a\":\"5\",\"b\":null,\"c\":4}");
+    assert_written(STR("{\"\":1,\"\":2}"), "{\"\":2}");
+    buf_addz(&many, "{\"z\":0");
+    for (int i = 0; i < 5000; i++)
+        buf_printf(&many, ",\"k%d\":%d,\"z\":%d", i % 2500, i, i);
+    buf_addz(&many, "}");
+    doc = parse(buf_str(&many));
+    for (int i = 0; i < 2500; i++) {
+        char key[16];
+        int64_t value = 0;
+
+        (void)snprintf(key, sizeof key, "k%d", i);
+        assert_true(js_int64(js_get(doc.root, key), &value) && value == 2500 + i);
+    }
+    js_each(doc.root, collect, &keys);
+    assert_string_equal(buf_z(&keys), "zk0");
+    buf_free(&keys);
+    buf_free(&many);
+    js_free(&doc);
+}
+
+/* Texts are looked at eight bytes at once: what ends or breaks one has to be seen at each place. */
+static void every_place_of_a_text_is_looked_at(void **state)
+{
+    static const struct {
+        struct str from;
+        const char *written; /* NULL: it may not stand in a text */
+    } rows[] = {
+        {STR_INIT("\\\""), "\\\""},
+        {STR_INIT("\\u0022"), "\\\""},
+        {STR_INIT("\\u20AC"), "\xe2\x82\xac"},
+        {STR_INIT("\xc2\x80"), "\xc2\x80"},
+        {STR_INIT("\\ud800"), "\xef\xbf\xbd"},
+        {STR_INIT("\\ud800\\u0041"), "\xef\xbf\xbd"
+                                     "A"},
+        {STR_INIT("\\udc00"), "\xef\xbf\xbd"},
+        {STR_INIT("\x7f"), "\\u007f"},
+        {STR_INIT("\x1f"), NULL},
+        {STR_INIT("\0"), NULL},
+        {STR_INIT("\x80"), NULL},
+        {STR_INIT("\xe2\x82"), NULL},
+        {STR_INIT("\\u12"), NULL},
+        {STR_INIT("\\x41"), NULL},
+        {STR_INIT("\"x"), NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (int before = 0; before < 20; before++) {
+            struct buf text = BUF_CAP(128), wanted = BUF_CAP(128);
+            struct js_doc doc = {0};
+
+            buf_printf(&text, "\"%.*s", before, "abcdefghijklmnopqrstuvwxyz");
+            buf_printf(&wanted, "\"%.*s%s~\"", before, "abcdefghijklmnopqrstuvwxyz",
+                       rows[i].written ? rows[i].written : "");
+            buf_add_str(&text, rows[i].from);
+            if (rows[i].written) {
+                buf_addz(&text, "~\"");
+                assert_written(buf_str(&text), buf_z(&wanted));
+            } else {
+                buf_addz(&text, "\"");
+                assert_int_equal(js_parse(buf_str(&text), 128, &doc, NULL), ERR_SYNTAX);
+            }
+            /* Cut off anywhere it is no text. */
+            for (size_t n = 0; rows[i].written && n < text.n; n++)
+                assert_int_equal(js_parse((struct str){text.p, n}, 128, &doc, NULL), ERR_SYNTAX);
+            buf_free(&text);
+            buf_free(&wanted);
+        }
+    }
+}
+
 static void add_nested(struct buf *out, int depth)
 {
     for (int i = 0; i < depth; i++)
@@ -249,6 +330,27 @@ static void size_and_depth_have_their_limits(void **state)
     add_nested(&text, 100000);
     assert_int_equal(js_parse(buf_str(&text), text.n, &doc, &info), ERR_TOO_BIG);
     assert_null(doc.root);
+    buf_free(&text);
+}
+
+static void a_text_of_too_many_values_is_refused_before_it_takes_much_memory(void **state)
+{
+    struct buf text = BUF_CAP(8 << 20);
+    struct errinfo info = {0};
+    struct js_doc doc = {0};
+
+    (void)state;
+    buf_addc(&text, '[');
+    for (int i = 1; i < LIM_JSON_VALUES; i++)
+        buf_addz(&text, "0,");
+    buf_addz(&text, "0]");
+    assert_int_equal(js_parse(buf_str(&text), text.n, &doc, &info), ERR_OK);
+    assert_int_equal(js_len(doc.root), LIM_JSON_VALUES);
+    js_free(&doc);
+    text.n--;
+    buf_addz(&text, ",0]");
+    assert_int_equal(js_parse(buf_str(&text), text.n, &doc, &info), ERR_TOO_BIG);
+    assert_non_null(strstr(info.text, "1000000 values"));
     buf_free(&text);
 }
 
@@ -330,7 +432,10 @@ int main(void)
         cmocka_unit_test(getters_take_absent_values_and_wrong_types),
         cmocka_unit_test(a_text_may_hold_a_nul_byte_but_a_key_may_not),
         cmocka_unit_test(members_are_visited_in_their_order_until_the_visitor_stops),
+        cmocka_unit_test(of_members_with_one_key_the_last_counts_in_the_place_of_the_first),
+        cmocka_unit_test(every_place_of_a_text_is_looked_at),
         cmocka_unit_test(size_and_depth_have_their_limits),
+        cmocka_unit_test(a_text_of_too_many_values_is_refused_before_it_takes_much_memory),
         cmocka_unit_test(a_value_too_deep_to_be_written_again_fails_the_text_and_not_the_process),
         cmocka_unit_test(the_writer_places_commas_and_escapes),
         cmocka_unit_test(a_text_that_outgrows_its_buffer_is_told_at_the_end),
