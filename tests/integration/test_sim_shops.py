@@ -96,6 +96,26 @@ def test_a_refresh_token_is_of_one_application(sim):
     assert (answer.status, answer.json["error"]) == (400, "invalid_grant")
 
 
+def test_destinations_are_the_apps_and_subscriptions_the_sellers(sim):
+    alone = {"grant_type": "client_credentials", "scope": "sellingpartnerapi::notifications"}
+    app, of_seller = access(sim, refresh_token=None, **alone), access(sim)
+    where = {"name": "n", "resourceSpecification": {"sqs": {"arn": "arn:aws:sqs:eu-west-1:1:q"}}}
+
+    def ask(path, token, body):
+        return sim.call("POST", "/eu/notifications/v1/" + path, body, {"x-amz-access-token": token})
+
+    assert login(sim, refresh_token=None, **{**alone, "scope": "x"}).json["error"] == "invalid_scope"
+    assert ask("destinations", of_seller, where).status == 403
+    assert ask("destinations", app, {**where, "more": 1}).status == 400
+    made = ask("destinations", app, where).json["payload"]["destinationId"]
+    wanted = {"payloadVersion": "1.0", "destinationId": made,
+              "processingDirective": {"eventFilter": {"eventFilterType": "ORDER_CHANGE"}}}  # fmt: skip
+    assert ask("subscriptions/ORDER_CHANGE", app, wanted).status == 403
+    assert ask("subscriptions/ORDER_CHANGE", of_seller, {**wanted, "destinationId": "x"}).status == 400
+    assert ask("subscriptions/ORDER_CHANGE", of_seller, wanted).status == 200
+    assert len(sim.control("GET", "amazon/notices")["subscriptions"]) == 1
+
+
 # -- the Orders API --------------------------------------------------------------------------------
 
 
@@ -919,6 +939,40 @@ def test_people_need_an_approval(sim, shop):
     told = shop.graph(text)
     assert told["data"]["orders"]["nodes"][0]["customer"] is None
     assert told["errors"][0]["extensions"]["code"] == "ACCESS_DENIED"
+
+
+def test_parts_of_an_order_need_scopes_of_their_own(sim, shop):
+    body = shopify_orders.order()
+    shop.put(body)
+    text = (
+        "{ orders(first: 1) { nodes { id customer { id } paymentTerms { dueInDays } "
+        "lineItems(first: 1) { nodes { product { productType } } } } } }"
+    )
+    assert "errors" not in shop.graph(text)
+    sim.control("POST", "shopify/shops", {"shop": SHOP, "scopes": ["read_orders"]})
+    told = shop.graph(text)
+    order = told["data"]["orders"]["nodes"][0]
+    assert order["id"] and order["customer"] is order["paymentTerms"] is None
+    assert [one["extensions"]["requiredAccess"].split("`")[1] for one in told["errors"]] == [
+        "read_customers", "read_payment_terms", "read_products"]  # fmt: skip
+
+
+def test_an_app_gets_tokens_of_a_day(sim, shop):
+    sim.control("POST", "shopify/shops", {"shop": SHOP, "client_id": "c", "client_secret": "s"})
+
+    def ask(**changes):
+        form = {"grant_type": "client_credentials", "client_id": "c", "client_secret": "s"}
+        return sim.call(
+            "POST", "/admin/oauth/access_token", urllib.parse.urlencode({**form, **changes}).encode()
+        )
+
+    assert [ask(client_secret="x").status, ask(grant_type="password").status] == [400, 400]
+    told = ask().json
+    assert told["expires_in"] == 86399 and "read_orders" in told["scope"]
+    one, other = Shop(sim, told["access_token"]), Shop(sim, ask().json["access_token"])
+    assert "data" in one.graph(LIST, first=1) and "data" in other.graph(LIST, first=1)
+    sim.control("POST", "clock", {"advance_seconds": 86400})
+    assert one.call("POST", GRAPH, {"query": LIST}).status == 401
 
 
 def test_the_shop_tells_its_time_zone(sim, shop):

@@ -183,7 +183,7 @@ class Orders:
         if not value:
             raise denied("Access token is missing in the request header.")
         token = self._login.access(value)
-        if token is None:
+        if token is None or token.grant.seller is None:
             raise denied("The access token you provided is revoked, malformed or invalid.")
         call.entry["client"], call.entry["tenant"] = token.grant.client, token.grant.seller
         if self._clock.now() >= token.expires:

@@ -1,13 +1,15 @@
 """Login with Amazon, as far as the Selling Partner API needs it.
 
 Owns: applications with their secrets, the sellers who authorised them (one refresh token for each
-pair), and access tokens with their lifetimes. Thread safe. It knows no orders.
+pair), and access tokens with their lifetimes: a seller's, or of an application alone for operations
+that need no seller. Thread safe. It knows no orders.
 """
 
 import secrets
 import threading
 
 ACCESS_LIFE = 3600
+NOTIFICATIONS = "sellingpartnerapi::notifications"
 REVOKED = (
     "The request has an invalid grant parameter : refresh_token. User may have revoked or didn't "
     "grant the permission."
@@ -24,7 +26,7 @@ class LoginError(Exception):
 
 
 class Grant:
-    """A seller's authorisation of one application."""
+    """A seller's authorisation of one application; SELLER is None for an application alone."""
 
     def __init__(self, client, seller, refresh_token):
         self.client = client
@@ -86,6 +88,8 @@ class Login:
                 secret.encode(), form["client_secret"].encode()
             ):
                 raise LoginError(401, "invalid_client", "Client authentication failed")
+            if form["grant_type"] == "client_credentials":
+                return self._issue(self._alone(form))
             if form["grant_type"] != "refresh_token":
                 raise LoginError(
                     400,
@@ -95,14 +99,19 @@ class Login:
             grant = self._grants.get(form.get("refresh_token"))
             if grant is None or grant.client != form["client_id"]:
                 raise LoginError(400, "invalid_grant", REVOKED)
-            value = "Atza|" + secrets.token_urlsafe(48)
-            self._tokens[value] = Access(grant, self._clock.now() + ACCESS_LIFE)
-            return grant, {
-                "access_token": value,
-                "refresh_token": grant.refresh_token,
-                "token_type": "bearer",
-                "expires_in": ACCESS_LIFE,
-            }
+            return self._issue(grant)
+
+    @staticmethod
+    def _alone(form):
+        if form.get("scope") != NOTIFICATIONS:
+            raise LoginError(400, "invalid_scope", "The request has an invalid scope")
+        return Grant(form["client_id"], None, None)
+
+    def _issue(self, grant):
+        value = "Atza|" + secrets.token_urlsafe(48)
+        self._tokens[value] = Access(grant, self._clock.now() + ACCESS_LIFE)
+        told = {"access_token": value, "token_type": "bearer", "expires_in": ACCESS_LIFE}
+        return grant, {**told, "refresh_token": grant.refresh_token} if grant.seller else told
 
     def access(self, value):
         """The access token, also an expired one; None when it was never issued or is revoked."""

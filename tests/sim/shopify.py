@@ -8,6 +8,7 @@ Thread safe.
 
 import copy
 import re
+import secrets
 import threading
 from decimal import Decimal
 
@@ -15,7 +16,7 @@ import jsontext
 import shopify_rest
 from buckets import Bucket
 from calls import json_answer
-from graphql import Request, Schema
+from graphql import Request, Schema, base
 from graphql_answer import answer as answer_object
 from graphql_answer import cost
 from graphql_text import GraphError
@@ -29,6 +30,14 @@ _VERSION = re.compile(r"20\d\d-(01|04|07|10)|unstable")
 _FREE = ("MoneyV2", "PageInfo", "UserError")
 _LIMITS = "https://shopify.dev/api/usage/rate-limits"
 _SCHEMA = Schema(SCHEMA)
+TOKEN_LIFE = 86399
+# which scope a type needs wherever it is asked for; orders themselves are shopify_roots.py's
+_NEEDED = {
+    "Customer": "read_customers",
+    "Company": "read_customers",
+    "Product": "read_products",
+    "PaymentTerms": "read_payment_terms",
+}
 
 
 class Shop:
@@ -37,7 +46,9 @@ class Shop:
         self.lock = threading.RLock()
         self._clock = clock
         self.token = None
-        self.scopes = {"read_orders", "read_all_orders"}
+        self.client = None  # the app's (id, secret), where it asks for its tokens itself
+        self.issued = {}  # access token -> when it ends
+        self.scopes = {"read_orders", "read_all_orders", *_NEEDED.values()}
         self.customer_data = True
         self.timezone = "Europe/London"
         self.currency = "GBP"
@@ -54,6 +65,8 @@ class Shop:
             for name in ("token", "customer_data", "timezone", "currency", "limits"):
                 if name in spec:
                     setattr(self, name, spec[name])
+            if "client_id" in spec:
+                self.client = (spec["client_id"], spec["client_secret"])
             if "scopes" in spec:
                 self.scopes = set(spec["scopes"])
             for name in ("costs", "calls"):
@@ -91,7 +104,24 @@ class Shop:
             for name in ("customer", "billingAddress", "shippingAddress", "email", "phone"):
                 told[name] = None
             told["purchasingEntity"] = None
+        if "read_customers" not in self.scopes:
+            told["customer"] = told["purchasingEntity"] = None
+        if "read_payment_terms" not in self.scopes:
+            told["paymentTerms"] = None
+        if "read_products" not in self.scopes:
+            for line in told["lineItems"]:
+                line["product"] = None
         return told
+
+    def opens(self, token):
+        """Whether TOKEN is good: the one of an app of the shop's admin, or one issued."""
+        return token == self.token or self.issued.get(token, 0) > self._clock.now()
+
+    def issue(self):
+        """A new access token; those before it stay good until they end."""
+        token = "shpat_" + secrets.token_hex(16)
+        self.issued[token] = self._clock.now() + TOKEN_LIFE
+        return token
 
 
 class Shopify:
@@ -112,7 +142,7 @@ class Shopify:
 
     @staticmethod
     def is_for(call):
-        return call.segments[:2] == ["admin", "api"]
+        return call.segments[:2] in (["admin", "api"], ["admin", "oauth"])
 
     def tenant(self, call):
         shop = self._of(call)
@@ -123,12 +153,14 @@ class Shopify:
         token = call.headers.get("X-Shopify-Access-Token")
         host = (call.headers.get("Host") or "").partition(":")[0]
         for shop in self._shops.values():
-            if token and shop.token == token:
+            if token and shop.opens(token):
                 named = host.endswith(".myshopify.com")
                 return shop if not named or host == shop.domain else None
         return None
 
     def handle(self, call):
+        if call.segments == ["admin", "oauth", "access_token"]:
+            return self._token(call)
         shop = self._of(call)
         if shop is None:
             return json_answer(
@@ -138,7 +170,7 @@ class Shopify:
                     "password)"
                 },
             )
-        call.entry["client"] = shop.token[:8]
+        call.entry["client"] = call.headers["X-Shopify-Access-Token"][:8]
         version = call.segments[2] if len(call.segments) > 2 else ""
         rest = call.segments[3:]
         if not _VERSION.fullmatch(version):
@@ -152,6 +184,20 @@ class Shopify:
                 answer = json_answer(404, {"errors": "Not Found"})
         answer.headers["X-Shopify-API-Version"] = version
         return answer
+
+    def _token(self, call):
+        """The client credentials grant of an app of the shop's own organisation."""
+        form = call.form()
+        given = (form.get("client_id"), form.get("client_secret"))
+        shop = next((one for one in self._shops.values() if one.client == given), None)
+        if call.method != "POST" or shop is None:
+            return json_answer(400, {"error": "invalid_request"})
+        if form.get("grant_type") != "client_credentials":
+            return json_answer(400, {"error": "unsupported_grant_type"})
+        call.entry["tenant"] = shop.domain
+        scopes = ",".join(sorted(shop.scopes))
+        told = {"access_token": shop.issue(), "scope": scopes, "expires_in": TOKEN_LIFE}
+        return json_answer(200, told)
 
     # -- GraphQL ----------------------------------------------------------------------------------
 
@@ -202,6 +248,7 @@ class Shopify:
                 data[field.alias] = None
         if not shop.customer_data and _asks_for_people(request.selections):
             errors.append(_protected())
+        errors += _unscoped(request.selections, shop.scopes)
         return {"data": data, "errors": errors} if errors else {"data": data}
 
     def _warn(self, call, text):
@@ -243,6 +290,20 @@ def _protected():
         "https://shopify.dev/docs/apps/launch/protected-customer-data for more details."
     )
     return {"message": text, "extensions": {"code": "ACCESS_DENIED"}}
+
+
+def _unscoped(selections, scopes, path=()):
+    """An error for each selected member whose type needs a scope that the app has not."""
+    found = []
+    for _, field, _, inner, kind in selections:
+        there, needed = [*path, field.alias], _NEEDED.get(base(kind))
+        if needed and needed not in scopes:
+            text = f"Access denied for {field.name} field. Required access: `{needed}` access scope."
+            more = {"code": "ACCESS_DENIED", "requiredAccess": f"`{needed}` access scope."}
+            found.append({"message": text, "path": there, "extensions": more})
+        elif inner is not None:
+            found += _unscoped(inner, scopes, there)
+    return found
 
 
 def _asks_for_people(selections):

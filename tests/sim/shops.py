@@ -5,6 +5,7 @@ files; what a fresh one holds is SCENE.
 """
 
 import amazon
+import amazon_notices
 from amazon_login import Login, LoginError
 from amazon import Orders
 from calls import Answer, json_answer
@@ -23,6 +24,7 @@ class Shops:
     def __init__(self, clock, ledger):
         self.login = Login(clock)
         self.orders = Orders(clock, self.login, ledger)
+        self.notices = amazon_notices.Notices(clock, self.login, ledger)
         self.sqs = Sqs(clock, ledger)
         self.shopify = Shopify(clock, ledger)
         self.login.register(*SCENE["client"])
@@ -38,6 +40,8 @@ class Shops:
             tenant, run = None, lambda _fault: self._token(call)
         elif amazon.Orders.path_of(call):
             tenant, run = self.orders.tenant(call), lambda _fault: self.orders.handle(call)
+        elif self.notices.is_for(call):
+            tenant, run = self.notices.tenant(call), lambda _fault: self.notices.handle(call)
         elif call.headers.get("X-Amz-Target", "").startswith(TARGET):
             call.entry["path"] = "/" + call.headers["X-Amz-Target"]
             tenant, run = None, lambda fault: self.sqs.handle(call, fault)
@@ -63,5 +67,5 @@ class Shops:
         except LoginError as error:
             return json_answer(error.status, error.body)
         call.entry["client"], call.entry["tenant"] = grant.client, grant.seller
-        call.entry["grant_type"] = "refresh_token"
+        call.entry["grant_type"] = "refresh_token" if grant.seller else "client_credentials"
         return json_answer(200, answer, {"Cache-Control": "no-store"})

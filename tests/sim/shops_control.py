@@ -53,6 +53,10 @@ class ShopsControl:
         for order_id in body.get("remove", ()):
             self._sim.shops.orders.remove(seller, order_id)
 
+    def _get_amazon_notices(self, _query):
+        notices = self._sim.shops.notices
+        return {"destinations": notices.destinations, "subscriptions": notices.subscriptions}
+
     def _get_amazon_orders(self, query):
         return {"orders": list(self._seller(query).orders.values())}
 
