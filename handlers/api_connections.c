@@ -5,6 +5,7 @@
 #include "queue/conns.h"
 #include "queue/jobs.h"
 #include "queue/tasks.h"
+#include "queue/views.h"
 #include "service/base/limits.h"
 #include "service/base/metrics.h"
 
@@ -22,11 +23,15 @@ static const char *const fields[] = {"tenant",        "grant", "client_id",
 
 /* ---- what is shown ---- */
 
-static void write_conn(struct js_out *w, const struct set_conn *c)
+static void write_conn(struct js_out *w, const struct set_conn *c, const struct view_unread *unread,
+                       size_t n)
 {
-    int64_t held_until = c->not_before_ms / 1000;
+    int64_t held_until = c->not_before_ms / 1000, to_be_read = 0;
     bool held = held_until > (int64_t)time(NULL);
 
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(unread[i].connection, str_of(c->name)))
+            to_be_read = unread[i].orders;
     jw_begin_object(w);
     jw_kz(w, "name", c->name);
     jw_kz(w, "status", set_conn_status_text(c->status));
@@ -45,6 +50,7 @@ static void write_conn(struct js_out *w, const struct set_conn *c)
     else
         jw_kz(w, "held_because", held && c->hold_why[0] ? c->hold_why : NULL);
     jw_kint(w, "waiting", c->waiting);
+    jw_kint(w, "to_be_read", to_be_read);
     jw_kint(w, "exporting", c->leased);
     jw_kint(w, "failed", c->failed);
     jw_end_object(w);
@@ -55,16 +61,20 @@ static void show(struct srv_req *req, struct srv_res *res, const char *name, int
 {
     struct set_conn c;
     struct errinfo info = {0};
+    struct view_unread *unread = NULL;
+    size_t n = 0;
     struct js_out w;
     enum err e = set_conn_get(req->redis, name, &c, &info);
 
+    if (e == ERR_OK)
+        e = view_unread(req->redis, str_of(name), req->arena, &unread, &n, &info);
     if (e != ERR_OK) {
         api_error(res, e, &info);
         return;
     }
     res->status = status;
     jw_init(&w, &res->body);
-    write_conn(&w, &c);
+    write_conn(&w, &c, unread, n);
 }
 
 /* The cursor is the name of the page's last connection; names are sorted. */
@@ -72,7 +82,8 @@ void api_connections(struct srv_env *env, struct srv_req *req, struct srv_res *r
 {
     struct str after = {NULL, 0}, *names = NULL, last = {NULL, 0};
     struct errinfo info = {0};
-    size_t n = 0;
+    struct view_unread *unread = NULL;
+    size_t n = 0, unread_count = 0;
     int64_t limit = 0, shown = 0;
     struct js_out w;
     enum err e = ERR_OK;
@@ -81,6 +92,8 @@ void api_connections(struct srv_env *env, struct srv_req *req, struct srv_res *r
     if (!api_limit(req, &limit, res) || !api_after(req, "connections", &after, res))
         return;
     e = set_conn_list(req->redis, req->arena, &names, &n, &info);
+    if (e == ERR_OK)
+        e = view_unread(req->redis, STR(""), req->arena, &unread, &unread_count, &info);
     jw_init(&w, &res->body);
     jw_begin_object(&w);
     jw_kint(&w, "count", (int64_t)n);
@@ -94,7 +107,7 @@ void api_connections(struct srv_env *env, struct srv_req *req, struct srv_res *r
         e = set_conn_get(req->redis, arena_printf(req->arena, "%.*s", STR_FMT(names[i])), &c,
                          &info);
         if (e == ERR_OK)
-            write_conn(&w, &c);
+            write_conn(&w, &c, unread, unread_count);
         if (e == ERR_NOT_FOUND)
             e = ERR_OK;
         shown++;

@@ -158,15 +158,48 @@ enum err fet_ask(struct rds *r, const char *store_key, struct str id, struct str
     return e;
 }
 
+static enum fet_place place_of(struct str word)
+{
+    static const char *const words[] = {"", "gone", "reading", "asked", "later"};
+    size_t i = sizeof words / sizeof *words - 1;
+
+    while (i > 0 && !str_eq(word, str_of(words[i])))
+        i--;
+    return (enum fet_place)i;
+}
+
+enum err fet_where(struct rds *r, struct fet_where *orders, size_t n, struct arena *arena,
+                   struct errinfo *info)
+{
+    struct str *argv = arena_array(arena, 2 * n, sizeof *argv);
+    struct rds_reply *reply = NULL;
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < n; i++) {
+        argv[2 * i] = orders[i].store;
+        argv[2 * i + 1] = orders[i].id;
+    }
+    if (n > 0)
+        e = rds_script(r, "fetch_where", argv, 2 * n, &reply, info);
+    for (size_t i = 0; i < n && e == ERR_OK; i++) {
+        orders[i].place = place_of(rds_text(rds_at(reply, 4 * i)));
+        orders[i].due_ms = rds_int(rds_at(reply, 4 * i + 1));
+        orders[i].not_before_ms = rds_int(rds_at(reply, 4 * i + 2));
+        orders[i].why = arena_str(arena, rds_text(rds_at(reply, 4 * i + 3)));
+    }
+    rds_free(reply);
+    return e;
+}
+
 enum err fet_waits(struct rds *r, const char *store_key, struct str id, bool *waits,
                    struct errinfo *info)
 {
-    struct rds_reply *reply = NULL;
-    enum err e =
-        rds_script(r, "fetch_waits", (struct str[]){str_of(store_key), id}, 2, &reply, info);
+    struct fet_where order = {.store = str_of(store_key), .id = id};
+    struct arena arena = {0};
+    enum err e = fet_where(r, &order, 1, &arena, info);
 
-    *waits = e == ERR_OK && rds_int(reply) == 1;
-    rds_free(reply);
+    *waits = e == ERR_OK && (order.place == FET_READING || order.place == FET_ASKED);
+    arena_free(&arena);
     return e;
 }
 

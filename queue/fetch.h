@@ -10,6 +10,7 @@
  *   fetch:S         order ids asked for -> time due      fetchlater:S   what may wait
  *   fetchlease:S    token -> its end                     fetchbatch:S:<token>   item -> its queue
  *   fetchstate:S    item -> what a worker is to be told  fetchdied:S   item -> deaths alone
+ *   fetchtasks:S    items of tasks that are not over: what in fetchlater:S is no order
  *   seller:S        of each kind of call its bucket (rate, burst, tokens, at); nb, why, down, turn
  */
 #pragma once
@@ -105,7 +106,19 @@ enum err fet_done(struct rds *r, const struct fet_lease *l, const struct fet_end
  * was asked for otherwise. ERR_NOT_FOUND: no such store. May be repeated. */
 enum err fet_ask(struct rds *r, const char *store_key, struct str id, struct str state, bool later,
                  struct errinfo *info) MUST_CHECK;
-/* Whether order ID of STORE_KEY is waiting or being read. */
+/* Where an order stands on its store's lane. */
+enum fet_place { FET_NOWHERE, FET_NO_STORE, FET_READING, FET_ASKED, FET_LATER };
+struct fet_where {
+    struct str store, id; /* in: "amazon/A1", and the order's id in the shop */
+    enum fet_place place;
+    int64_t due_ms;        /* Unix ms from which it is due; 0 unknown */
+    int64_t not_before_ms; /* Unix ms until which the lane is held; 0 none */
+    struct str why;        /* it is held, in ARENA; "" nobody needs to know */
+};
+/* Fills in where each of N orders stands. */
+enum err fet_where(struct rds *r, struct fet_where *orders, size_t n, struct arena *arena,
+                   struct errinfo *info) MUST_CHECK;
+/* Whether order ID of STORE_KEY was asked for and not read yet. */
 enum err fet_waits(struct rds *r, const char *store_key, struct str id, bool *waits,
                    struct errinfo *info) MUST_CHECK;
 /* What held the store's lane is mended. */

@@ -124,6 +124,23 @@ bool view_held(const struct view_conn *c, struct arena *arena, struct view_hold 
     return true;
 }
 
+bool view_shop_held(int64_t not_before_ms, struct str why, int64_t now_ms, struct arena *arena,
+                    struct view_hold *out)
+{
+    const struct cat_row *row = cat_match(why);
+
+    *out = (struct view_hold){0};
+    if (not_before_ms <= now_ms || why.n == 0)
+        return false;
+    if (strcmp(row->id, "unknown") == 0)
+        row = cat_row_by_id("shop-held");
+    *out = (struct view_hold){
+        .id = row->id, .sentence = row->cause, .action = row->action, .until_ms = not_before_ms};
+    if (strcmp(row->id, "shop-held") == 0) /* what the shop or the worker said */
+        out->sentence = arena_printf(arena, "%.*s", STR_FMT(view_without_mail(why, arena)));
+    return true;
+}
+
 const char *view_hold_text(const struct view_hold *h, struct arena *arena)
 {
     return h->action[0] ? arena_printf(arena, "%s %s", h->sentence, h->action) : h->sentence;

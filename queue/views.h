@@ -31,6 +31,14 @@ struct view_page {
 /* What is exported at the moment, then what waits, connection by connection, with counts of all. */
 enum err view_queue(struct rds *r, const struct view_page *asked, struct buf *out,
                     struct errinfo *info) MUST_CHECK;
+/* How many orders wait to be read from the shops of a connection. */
+struct view_unread {
+    struct str connection;
+    int64_t orders;
+};
+/* Of CONNECTION ("" all) those that have any, sorted by name; *OUT lives in ARENA. */
+enum err view_unread(struct rds *r, struct str connection, struct arena *arena,
+                     struct view_unread **out, size_t *n, struct errinfo *info) MUST_CHECK;
 /* What was exported, newest first. */
 enum err view_synced(struct rds *r, const struct view_page *asked, struct buf *out,
                      struct errinfo *info) MUST_CHECK;

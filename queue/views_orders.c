@@ -1,5 +1,6 @@
 #include "queue/views_parts.h"
 
+#include "queue/fetch.h"
 #include "service/base/limits.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ struct told {
     const struct rds_reply *record; /* HGETALL; empty: never received */
     const struct rds_reply *failrow, *score;
     struct view_conn conn;
+    struct fet_where shop; /* whether it is to be read from its shop */
 };
 
 /* Where it stands, in words. */
@@ -98,7 +100,56 @@ static void waiting(struct standing *s, const struct told *t, struct arena *aren
         due > t->conn.now_ms ? again_at(due, arena) : "Nothing to do: it is exported in its turn.";
 }
 
-static struct standing standing(const struct told *t, struct arena *arena)
+/* Nothing is known of it, or only that it changed: it is to be read from its shop first. */
+static void to_be_read(struct standing *s, const struct told *t, struct arena *arena)
+{
+    int64_t now_ms = t->conn.now_ms;
+    struct view_hold hold;
+
+    by_reason(s, str_of(cat_reason_code(CAT_FETCH)), arena);
+    s->status = "waiting";
+    if (t->shop.place == FET_READING)
+        s->action = "Nothing to do: it is being read at this moment.";
+    else if (view_shop_held(t->shop.not_before_ms, t->shop.why, now_ms, arena, &hold))
+        *s = (struct standing){"held", hold.id, hold.sentence, hold.action};
+    else if (t->shop.due_ms > now_ms)
+        s->action = again_at(t->shop.due_ms, arena);
+}
+
+/* It was to be read, and stands on no lane. */
+static void not_read(struct standing *s, const struct told *t, struct arena *arena)
+{
+    bool uninstalled = str_eq(t->conn.status, STR("uninstalled"));
+
+    s->status = "waiting"; /* it is on its way from one to the other */
+    if (t->shop.place == FET_NO_STORE || uninstalled) {
+        by_reason(s,
+                  str_of(cat_reason_code(uninstalled ? CAT_XERO_UNINSTALLED : CAT_STORE_DELETED)),
+                  arena);
+        s->status = "skipped";
+    }
+}
+
+/* It stands somewhere, and is to be read once more besides. */
+static void read_again(struct standing *s, const struct told *t, struct arena *arena)
+{
+    const char *gap = s->sentence[0] ? " " : "";
+    struct view_hold hold;
+
+    if (t->shop.place != FET_READING &&
+        view_shop_held(t->shop.not_before_ms, t->shop.why, t->conn.now_ms, arena, &hold)) {
+        s->sentence = arena_printf(arena,
+                                   "%s%sIt is to be read from the shop again, and the shop's "
+                                   "orders are held: %s",
+                                   s->sentence, gap, hold.sentence);
+        s->action = arena_printf(arena, "%s%s%s", s->action, s->action[0] ? " " : "", hold.action);
+    } else {
+        s->sentence =
+            arena_printf(arena, "%s%sIt is to be read from the shop again.", s->sentence, gap);
+    }
+}
+
+static struct standing standing_of(const struct told *t, struct arena *arena)
 {
     struct str st = rds_field(t->record, "st");
     bool in_xero = rds_field(t->record, "inx").n > 0;
@@ -124,9 +175,26 @@ static struct standing standing(const struct told *t, struct arena *arena)
     } else {
         if (str_eq(st, STR("done"))) /* the worker found nothing to make */
             by_reason(&s, STR("nothing_to_export"), arena);
-        s.status =
-            str_eq(str_of(s.reason), str_of(cat_reason_code(CAT_FETCH))) ? "waiting" : "skipped";
+        s.status = "skipped";
     }
+    return s;
+}
+
+static struct standing standing(const struct told *t, struct arena *arena)
+{
+    struct standing s = standing_of(t, arena);
+    bool on_lane = t->shop.place >= FET_READING, unread = false;
+
+    struct str status = str_of(s.status);
+    bool fetch = str_eq(str_of(s.reason), str_of(cat_reason_code(CAT_FETCH)));
+
+    unread = str_eq(status, STR("never_received")) || (str_eq(status, STR("skipped")) && fetch);
+    if (on_lane && unread)
+        to_be_read(&s, t, arena);
+    else if (on_lane)
+        read_again(&s, t, arena);
+    else if (unread && rds_len(t->record) > 0)
+        not_read(&s, t, arena);
     return s;
 }
 
@@ -284,18 +352,38 @@ static enum err read_around(struct rds *r, struct told *t, size_t n, struct view
     return e;
 }
 
+/* Before the records: an order leaves the lane when its record knows it. */
+static enum err read_lanes(struct rds *r, struct told *t, size_t n, struct arena *arena,
+                           struct errinfo *info)
+{
+    struct fet_where *shops = arena_array(arena, n, sizeof *shops);
+    enum err e = ERR_OK;
+
+    for (size_t i = 0; i < n; i++) {
+        struct str store = view_store_of(t[i].key);
+
+        shops[i].store = store;
+        shops[i].id = (struct str){t[i].key.p + store.n + 1, t[i].key.n - store.n - 1};
+    }
+    e = fet_where(r, shops, n, arena, info);
+    for (size_t i = 0; i < n && e == ERR_OK; i++)
+        t[i].shop = shops[i];
+    return e;
+}
+
 enum err view_order(struct rds *r, struct str key, struct buf *out, struct errinfo *info)
 {
     struct told t = {.key = key};
     struct arena arena = {0};
     struct view_batch own, around = {0};
     struct js_out w;
-    enum err e = ERR_OK;
+    enum err e = read_lanes(r, &t, 1, &arena, info);
 
     view_batch_init(&own, r, 2);
     view_ask(&own, "order:", key, (struct str[]){STR("HGETALL"), STR("")}, 2);
     view_ask(&own, "trail:", key, (struct str[]){STR("LRANGE"), STR(""), STR("0"), STR("-1")}, 4);
-    e = view_send(&own, info);
+    if (e == ERR_OK)
+        e = view_send(&own, info);
     if (e == ERR_OK) {
         t.record = own.replies[0];
         e = read_around(r, &t, 1, &around, &arena, info);
@@ -419,6 +507,8 @@ enum err view_named(struct rds *r, struct str name, const struct str *stores, si
         return err_set(info, ERR_RANGE, "The name or the cursor is too long.");
     e = find_named(r, name, stores, n, cursor, &arena, &found, &count, info);
     shown = count < (size_t)limit ? count : (size_t)limit;
+    if (e == ERR_OK)
+        e = read_lanes(r, found, shown, &arena, info);
     view_batch_init(&own, r, shown);
     for (size_t i = 0; i < shown; i++)
         view_ask(&own, "order:", found[i].key, (struct str[]){STR("HGETALL"), STR("")}, 2);

@@ -52,8 +52,30 @@ enum err view_conns(struct rds *r, const struct str *names, size_t n, struct are
                     struct view_conn **out, struct errinfo *info) MUST_CHECK;
 /* Whether C holds its orders back, and why. */
 bool view_held(const struct view_conn *c, struct arena *arena, struct view_hold *out);
+/* Whether a store's lane of orders to be read is held at NOW_MS, until NOT_BEFORE_MS and because of
+ * WHY ("": it only waits for its turn). Texts live in ARENA. */
+bool view_shop_held(int64_t not_before_ms, struct str why, int64_t now_ms, struct arena *arena,
+                    struct view_hold *out);
 /* "sentence action" as one text. */
 const char *view_hold_text(const struct view_hold *h, struct arena *arena);
+
+/* What is to be read from one store's shop. Items that begin with '*' are tasks, not orders. */
+struct view_reads {
+    struct str store, connection;
+    int64_t asked, later; /* orders that were asked for, and that may wait */
+    struct str *leased;   /* what is being read, as keys of orders */
+    size_t leased_count;
+    bool over;         /* its lease has ended: it waits for the next worker */
+    int64_t oldest_ms; /* since when the order in front waits; 0 none */
+    bool held;
+    struct view_hold hold;
+};
+/* What stores of CONNECTION ("" any) have to read at NOW_MS, by connection and store, in three
+ * round trips; *OUT lives in ARENA. */
+enum err view_reads(struct rds *r, struct str connection, int64_t now_ms, struct arena *arena,
+                    struct view_reads **out, size_t *n, struct errinfo *info) MUST_CHECK;
+/* Whether ITEM, or the key of an order that it would be, is a task of a lane. */
+bool view_is_task(struct str item);
 
 /* "shopify/x" of "shopify/x/1". */
 struct str view_store_of(struct str order);

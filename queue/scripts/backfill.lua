@@ -16,6 +16,7 @@ if what == 'add' then
     redis.call('HSET', key, 'kind', 'backfill', 'status', 'waiting', 'store', S, 'input', ARGV[5])
     redis.call('HSET', P .. 'fetchstate:' .. S, item, ARGV[5])
     redis.call('ZADD', P .. 'fetchlater:' .. S, now, item)
+    redis.call('SADD', P .. 'fetchtasks:' .. S, item)
     audit(who, 'backfill', 'store ' .. S, '', ARGV[5])
     fetch_relane(S)
   end
@@ -34,6 +35,7 @@ if what == 'pause' and t[2] == 'waiting' or what == 'resume' and t[2] == 'paused
   end
   if what == 'cancel' then
     redis.call('HDEL', P .. 'fetchstate:' .. S, item)
+    redis.call('SREM', P .. 'fetchtasks:' .. S, item)
     redis.call('HDEL', key, 'input')
     redis.call('EXPIRE', key, 86400)
   end

@@ -37,6 +37,7 @@ local function finish(item, queue, outcome, ms, state, progress)
     if status ~= 'paused' then redis.call('ZADD', P .. queue .. S, 'NX', now + ms, item) end
   elseif not redis.call('ZSCORE', P .. queue .. S, item) then -- else it was asked for again
     redis.call('HDEL', states, item)
+    if id then redis.call('SREM', P .. 'fetchtasks:' .. S, item) end
   end
 end
 

@@ -356,6 +356,8 @@ local function erase(C)
         'secret_at:refresh_token')
       redis.call('HSET', store, 'erased', '1')
       redis.call('HINCRBY', store, 'version', 1)
+      redis.call('DEL', P .. 'fetch:' .. S, P .. 'fetchlater:' .. S, P .. 'fetchstate:' .. S, P .. 'fetchtasks:' .. S)
+      fetch_relane(S)
     end
   end
   end_dead(C)

@@ -82,8 +82,8 @@
       "Nothing to do: it is exported when its payment is authorised.")                             \
     X(CAT_DELETED_IN_SHOP, "deleted_in_shop", "The order was deleted in the shop.", "")            \
     X(CAT_FETCH, "waiting_for_fetch",                                                              \
-      "The marketplace has said that the order changed, not how: it is fetched first.",            \
-      "Nothing to do: it is decided on once it has been fetched.")                                 \
+      "The order has to be read from the shop before it can be decided on.",                       \
+      "Nothing to do: it is read in its turn, and decided on then.")                               \
     X(CAT_UNUSABLE, "unusable", "The order lacks something that an invoice needs.", "")            \
     X(CAT_STORE_DELETED, "store_deleted",                                                          \
       "The store was removed while the order waited, so the order was taken out of the queue.",    \

@@ -421,6 +421,25 @@ const struct cat_row cat_rows[] = {
      .cause = "The access to Xero has to be renewed, which happens every 30 minutes.",
      .action = "Nothing to do: it is renewed by itself.",
      .fix_in = CAT_FIX_WAIT, .retry = CAT_RETRY_NOW},
+    {.id = "shop-token-missing",
+     .pattern = "orders cannot be read from amazon: enter *|"
+                "orders cannot be read from the shop: enter *",
+     .cause = "Orders have to be read from the shop, and nobody has entered what opens it.",
+     .action = "Enter the store's secrets: refresh_token for Amazon, api_token for Shopify. What "
+               "waits is read then, none is lost.",
+     .fix_in = CAT_FIX_HERE, .retry = CAT_RETRY_HELD, .setting = "secrets"},
+    {.id = "shop-token-refused",
+     .pattern = "login with amazon refused the sellers token*|*invalid api key or access token*",
+     .cause = "The shop refuses the token by which its orders are read.",
+     .action = "Let the shop's owner authorise the app again, and enter the new token in the "
+               "store's secrets. What waits is read then, none is lost.",
+     .fix_in = CAT_FIX_SHOP, .retry = CAT_RETRY_HELD, .setting = "secrets"},
+    {.id = "shop-held",
+     .cause = "The shop gives no orders at the moment.",
+     .action = "It is asked again by itself, and what waits is not lost. If the text names a "
+               "consent, a role or a token, mend that in the shop; a new token in the store's "
+               "secrets is tried at once.",
+     .fix_in = CAT_FIX_SHOP, .retry = CAT_RETRY_HELD},
     {.id = "disconnected",
      .pattern = "*invalid_grant*|*authenticationunsuccessful*|xero connection has been dropped*",
      .cause = "The app was removed in Xero, or the token died.",
