@@ -8,10 +8,11 @@
  * Keys, by store S ("amazon/A1"):
  *   fetchdue        S -> earliest time worth a try       fetchwake   doorbell
  *   fetch:S         order ids asked for -> time due      fetchlater:S   what may wait
- *   fetchlease:S    token -> its end                     fetchbatch:S:<token>   item -> its queue
+ *   fetchlease:S    token -> its end                     fetchbatch:S:<token>   item -> its place
  *   fetchstate:S    item -> what a worker is to be told  fetchdied:S   item -> deaths alone
  *   fetchtasks:S    items of tasks that are not over: what in fetchlater:S is no order
- *   seller:S        of each kind of call its bucket (rate, burst, tokens, at); nb, why, down, turn
+ *   seller:S        of each kind of call its bucket (rate, burst, tokens, at, need); nb, why, down,
+ *                   turn
  */
 #pragma once
 
@@ -69,7 +70,8 @@ enum fet_permit { FET_GO, FET_WAIT, FET_LOST };
 
 /* Before every call: takes COST of KIND from the store's bucket and extends the lease. SAID (may be
  * NULL): of the call before. FET_WAIT: not for *WAIT_MS; nobody sleeps so long, what is left goes
- * back by fet_done. FET_LOST: the lease is another's, or the store was deleted. */
+ * back by fet_done, and nothing of the kind is leased before its bucket has COST. FET_LOST: the
+ * lease is another's, or the store was deleted. */
 enum err fet_permit(struct rds *r, struct fet_lease *l, int64_t lease_ms, const char *kind,
                     int64_t cost, const struct fet_said *said, enum fet_permit *permit,
                     int64_t *wait_ms, struct errinfo *info) MUST_CHECK;
@@ -98,7 +100,8 @@ struct fet_end {
     const struct fet_report *reports;
     size_t count;
 };
-/* Ends the lease; what no report names is due again. ERR_LOST: it was another's already. */
+/* Ends the lease; what no report names goes back to its place. ERR_LOST: it was another's
+ * already. */
 enum err fet_done(struct rds *r, const struct fet_lease *l, const struct fet_end *end,
                   struct errinfo *info) MUST_CHECK;
 

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- fetch_done: ends a fetch lease: what became of each of its items. What is not named is due again.
+-- fetch_done: ends a fetch lease: what became of each of its items. What is not named goes back to
+-- where it stood.
 -- ARGV: 1 store  2 token  3 hold ms (the shop is away, or refuses us; 0 lets it go)  4 why
 --   5-8 what the shop said of its limits, as in fetch_permit  9 reconciled to or ''  10 n
 --   then n groups: item, done|failed|again, ms until again, state or '', progress (JSON) or ''
@@ -28,15 +29,15 @@ local function tell(id, outcome, progress)
   return outcome
 end
 
-local function finish(item, queue, outcome, ms, state, progress)
+local function finish(item, queue, outcome, at, state, progress)
   local id = item:match('^%*backfill:(.*)$')
   local status = id and tell(id, outcome, progress)
   redis.call('HDEL', P .. 'fetchdied:' .. S, item)
   if outcome == 'again' and status ~= 'cancelled' then
     if state ~= '' then redis.call('HSET', states, item, state) end
-    if status ~= 'paused' then redis.call('ZADD', P .. queue .. S, 'NX', now + ms, item) end
-  elseif not redis.call('ZSCORE', P .. queue .. S, item) then -- else it was asked for again
-    redis.call('HDEL', states, item)
+    if status ~= 'paused' then fetch_put(S, queue, item, at) end
+  else
+    fetch_forget(S, item)
     if id then redis.call('SREM', P .. 'fetchtasks:' .. S, item) end
   end
 end
@@ -44,15 +45,14 @@ end
 local i = 11
 for _ = 1, tonumber(ARGV[10]) do
   local item = ARGV[i]
-  local queue = redis.call('HGET', batch, item)
+  local queue = (redis.call('HGET', batch, item) or ''):match('^%a+:')
   if queue then
     redis.call('HDEL', batch, item)
-    finish(item, queue, ARGV[i + 1], tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4])
+    finish(item, queue, ARGV[i + 1], now + tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4])
   end
   i = i + 5
 end
-local rest = redis.call('HGETALL', batch)
-for k = 1, #rest, 2 do finish(rest[k], rest[k + 1], 'again', 0, '', '') end
+for _, h in ipairs(fetch_held(S, token)) do finish(h[1], h[2], 'again', h[3], '', '') end
 redis.call('DEL', batch)
 redis.call('ZREM', P .. 'fetchlease:' .. S, token)
 

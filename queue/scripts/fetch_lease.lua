@@ -24,16 +24,15 @@ local function poison(S, item, alone)
 end
 
 local function take_over(S, dead)
-  local batch = P .. 'fetchbatch:' .. S .. ':' .. dead
-  local flat = redis.call('HGETALL', batch)
-  for i = 1, #flat, 2 do
-    local item, queue = flat[i], flat[i + 1]
-    if not poison(S, item, #flat == 2) then
-      redis.call('ZADD', P .. queue .. S, 'LT', now, item)
+  local batch, held = P .. 'fetchbatch:' .. S .. ':' .. dead, fetch_held(S, dead)
+  for _, h in ipairs(held) do
+    local item, queue, at = h[1], h[2], h[3]
+    if not poison(S, item, #held == 1) then
+      fetch_put(S, queue, item, at)
     elseif queue == 'fetchlater:' then
-      redis.call('ZADD', P .. queue .. S, 'NX', now + LATER_MS, item)
-    elseif not redis.call('ZSCORE', P .. queue .. S, item) then
-      redis.call('HDEL', P .. 'fetchstate:' .. S, item)
+      fetch_put(S, queue, item, now + LATER_MS)
+    else
+      fetch_forget(S, item)
     end
   end
   redis.call('DEL', batch)
@@ -42,8 +41,9 @@ end
 
 -- Up to LIMIT items of QUEUE that are due; one under suspicion is taken alone.
 local function due(S, queue, limit)
-  local items = {}
-  if limit < 1 then return items end
+  local items, kind = {}, fetch_kind(S, queue)
+  if bucket_due(S, kind) > 0 then return items end
+  limit = math.max(math.min(limit, math.floor(bucket(S, kind))), 1)
   for _, item in ipairs(redis.call('ZRANGE', P .. queue .. S, '-inf', now, 'BYSCORE', 'LIMIT', 0, limit)) do
     local suspect = redis.call('HEXISTS', P .. 'fetchdied:' .. S, item) == 1
     if suspect and #items > 0 then return items end
@@ -57,16 +57,17 @@ local function take(S)
   local at = fetch_time(S)
   if not at or at > now then return nil end
   local queue = 'fetch:'
-  local items = due(S, queue, math.min(N, math.floor(bucket(S, fetch_kind(S, queue)))))
+  local items = due(S, queue, N)
   if #items == 0 then
     queue = 'fetchlater:'
-    items = due(S, queue, math.min(1, math.floor(bucket(S, fetch_kind(S, queue)))))
+    items = due(S, queue, 1)
   end
   if #items == 0 then return nil end
   local out = { S, redis.call('HGET', P .. 'seller:' .. S, 'down') or '0' }
   for _, item in ipairs(items) do
+    local at = string.format('%d', redis.call('ZSCORE', P .. queue .. S, item))
     redis.call('ZREM', P .. queue .. S, item)
-    redis.call('HSET', P .. 'fetchbatch:' .. S .. ':' .. token, item, queue)
+    redis.call('HSET', P .. 'fetchbatch:' .. S .. ':' .. token, item, queue .. at)
     out[#out + 1] = item
     out[#out + 1] = redis.call('HGET', P .. 'fetchstate:' .. S, item) or ''
   end

@@ -11,7 +11,11 @@ if redis.call('HGET', P .. 'store:' .. S, 'deleted') then return { 'lost' } end
 bucket_said(S, 6)
 local kind, cost = ARGV[4], tonumber(ARGV[5])
 local wait = bucket_wait(S, kind, cost)
-if wait > 0 then return { 'wait', string.format('%d', wait) } end
+if wait > 0 then
+  redis.call('HSET', P .. 'seller:' .. S, kind .. ':need', cost)
+  return { 'wait', string.format('%d', wait) }
+end
+redis.call('HDEL', P .. 'seller:' .. S, kind .. ':need')
 bucket_set(S, kind, math.max(bucket(S, kind) - cost, 0))
 redis.call('ZADD', P .. 'fetchlease:' .. S, now + tonumber(ARGV[3]), token)
 fetch_relane(S)

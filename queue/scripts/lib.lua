@@ -137,6 +137,12 @@ local function bucket_wait(S, kind, cost)
   return math.ceil(math.max(math.min(cost, burst) - tokens, 0) / rate * 1000)
 end
 
+-- ms until the bucket of KIND has what the next call takes, as far as it is known: what a call had to
+-- wait for last (`need`), else 1. So nothing else spends what is being waited for.
+local function bucket_due(S, kind)
+  return bucket_wait(S, kind, tonumber(redis.call('HGET', P .. 'seller:' .. S, kind .. ':need') or 1))
+end
+
 -- The kind of call that reads what is in QUEUE ("fetch:" or "fetchlater:").
 local function fetch_kind(S, queue)
   if S:sub(1, 7) ~= 'amazon/' then return 'cost' end
@@ -152,13 +158,47 @@ local function fetch_time(S)
   for _, queue in ipairs({ 'fetch:', 'fetchlater:' }) do
     local due = first(P .. queue .. S)
     if due then
-      local wait = bucket_wait(S, fetch_kind(S, queue), 1)
+      local wait = bucket_due(S, fetch_kind(S, queue))
       if wait > 0 then due = math.max(due, now + wait) end
       at = at and math.min(at, due) or due
     end
   end
   local s2 = redis.call('HMGET', P .. 'seller:' .. S, 'nb', 'turn')
   return at and math.max(at, tonumber(s2[1] or 0), tonumber(s2[2] or 0))
+end
+
+-- Puts ITEM into QUEUE of lane S, due from AT on. It waits in one queue only: once it is asked for in
+-- front, it need not be read again behind.
+local function fetch_put(S, queue, item, at)
+  if queue == 'fetch:' then
+    redis.call('ZREM', P .. 'fetchlater:' .. S, item)
+  elseif redis.call('ZSCORE', P .. 'fetch:' .. S, item) then
+    return
+  end
+  redis.call('ZADD', P .. queue .. S, 'LT', at, item)
+end
+
+-- Somebody asks for order ITEM: it need not wait, nor be read as what it may have waited for.
+local function fetch_front(S, item)
+  if redis.call('ZSCORE', P .. 'fetchlater:' .. S, item) then redis.call('HDEL', P .. 'fetchstate:' .. S, item) end
+  fetch_put(S, 'fetch:', item, now)
+end
+
+-- Item is at rest: its state goes, unless it was asked for again meanwhile.
+local function fetch_forget(S, item)
+  if not redis.call('ZSCORE', P .. 'fetch:' .. S, item) and not redis.call('ZSCORE', P .. 'fetchlater:' .. S, item) then
+    redis.call('HDEL', P .. 'fetchstate:' .. S, item)
+  end
+end
+
+-- What the lease TOKEN holds: {item, queue, its place there}, of each.
+local function fetch_held(S, token)
+  local flat, list = redis.call('HGETALL', P .. 'fetchbatch:' .. S .. ':' .. token), {}
+  for i = 1, #flat, 2 do
+    local queue, at = flat[i + 1]:match('^(%a+:)(%d+)$')
+    list[#list + 1] = { flat[i], queue, at }
+  end
+  return list
 end
 
 -- Puts lane S where it belongs; every script that changes a store's lane ends with this. Wakes an idle
@@ -175,6 +215,25 @@ local function fetch_relane(S)
     redis.call('LTRIM', P .. 'fetchwake', 0, 63)
   end
   return at
+end
+
+-- Nothing of lane S is read any more: whoever reads at this moment has lost its lease, and its backfills
+-- are cancelled.
+local function fetch_clear(S)
+  for _, token in ipairs(redis.call('ZRANGE', P .. 'fetchlease:' .. S, 0, -1)) do
+    redis.call('DEL', P .. 'fetchbatch:' .. S .. ':' .. token)
+  end
+  for _, item in ipairs(redis.call('SMEMBERS', P .. 'fetchtasks:' .. S)) do
+    local task = P .. 'task:' .. (item:match('^%*backfill:(.*)$') or '')
+    if redis.call('HGET', task, 'kind') == 'backfill' then
+      redis.call('HSET', task, 'status', 'cancelled')
+      redis.call('HDEL', task, 'input')
+      redis.call('EXPIRE', task, 86400)
+    end
+  end
+  redis.call('DEL', P .. 'fetch:' .. S, P .. 'fetchlater:' .. S, P .. 'fetchstate:' .. S, P .. 'fetchdied:' .. S,
+    P .. 'fetchtasks:' .. S, P .. 'fetchlease:' .. S)
+  fetch_relane(S)
 end
 
 -- Adds to an order's trail: MEMBERS is JSON members without braces.
@@ -356,8 +415,7 @@ local function erase(C)
         'secret_at:refresh_token')
       redis.call('HSET', store, 'erased', '1')
       redis.call('HINCRBY', store, 'version', 1)
-      redis.call('DEL', P .. 'fetch:' .. S, P .. 'fetchlater:' .. S, P .. 'fetchstate:' .. S, P .. 'fetchtasks:' .. S)
-      fetch_relane(S)
+      fetch_clear(S)
     end
   end
   end_dead(C)

@@ -19,8 +19,7 @@ end
 redis.call('HSET', key, 'deleted', '1', 'change', ARGV[2])
 redis.call('HINCRBY', key, 'version', 1)
 redis.call('SREM', P .. 'stores', S)
-redis.call('DEL', P .. 'fetch:' .. S, P .. 'fetchlater:' .. S, P .. 'fetchstate:' .. S, P .. 'fetchdied:' .. S,
-  P .. 'fetchtasks:' .. S, P .. 'seller:' .. S)
-fetch_relane(S)
+fetch_clear(S)
+redis.call('DEL', P .. 'seller:' .. S)
 audit(ARGV[3], 'delete', 'store ' .. S, '{"connection":"' .. s[4] .. '","document":' .. (s[5] or 'null') .. '}', '')
 return { 'ok', s[4] }

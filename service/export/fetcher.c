@@ -78,7 +78,8 @@ static int64_t away_ms(const struct reading *w)
     int64_t ms = AWAY_MS;
     uint32_t dice = 0;
 
-    for (int64_t i = 0; i < w->lease->failures && ms < AWAY_MAX_MS; i++)
+    /* A shop that gave something under this lease is not away. */
+    for (int64_t i = 0; w->report_count == 0 && i < w->lease->failures && ms < AWAY_MAX_MS; i++)
         ms *= 2;
     if (ms > AWAY_MAX_MS)
         ms = AWAY_MAX_MS;
@@ -136,6 +137,7 @@ enum read_next ftc_judge(struct reading *w, const char *kind, const struct shc_a
     case SHC_DOWN:
         break;
     }
+    w->away = true;
     hold(w, away_ms(w), true, a->message);
     return READ_STOP;
 }
@@ -261,35 +263,28 @@ static void export_by_hand(struct reading *w, const struct fet_item *item)
                  STR_FMT(item->id), info.text);
 }
 
-/* What put an order on the lane: the topic of a pass, which may wait, and the days it wants. */
-struct origin {
-    const char *topic;
-    bool later;
-    struct str from, to;
-};
-
-static struct origin origin_of(const struct fet_item *item)
+/* What put an order on the lane: the topic of a pass, which may wait, or "fetch". */
+static const char *topic_of(const struct fet_item *item)
 {
-    struct str days = item->state, what = str_split(&days, ' ');
-    struct str from = str_split(&days, ' ');
+    static const char *const passes[] = {"reconciliation", "backfill"};
 
-    if (str_eq(what, STR("reconciliation")))
-        return (struct origin){"reconciliation", true, STR(""), STR("")};
-    if (str_eq(what, STR("backfill")))
-        return (struct origin){"backfill", true, from, days};
-    return (struct origin){"fetch", false, STR(""), STR("")};
+    for (size_t i = 0; i < 2; i++) {
+        if (str_eq(item->state, str_of(passes[i])))
+            return passes[i];
+    }
+    return "fetch";
 }
 
 static enum read_next fetch_order(struct reading *w, const struct fet_item *item)
 {
-    const struct origin from = origin_of(item);
+    const char *topic = topic_of(item);
     struct str none = STR("The shop knows no order of this number.");
     struct read_page page = {0};
     enum read_next next = w->shop->one(w, item->id, &page);
     bool read = false;
 
-    if (next == READ_GO && page.count == 1 && ftc_in_days(w, &page.orders[0], from.from, from.to)) {
-        next = ftc_take(w, &page.orders[0], from.topic, item->id, from.later);
+    if (next == READ_GO && page.count == 1) {
+        next = ftc_take(w, &page.orders[0], topic, item->id, strcmp(topic, "fetch") != 0);
         read = next == READ_GO;
     }
     if (next == READ_NONE)
@@ -319,6 +314,19 @@ static enum read_next work_item(struct reading *w, const struct fet_item *item)
     if (str_starts(item->id, STR(FET_BACKFILL)))
         return ftc_backfill(w, item);
     return fetch_order(w, item);
+}
+
+/* What a shop fails to answer goes behind what else is due, and farther the longer that lasts: it
+ * may be what the shop fails at, and nothing waits for that. */
+static enum read_next work_one(struct reading *w, const struct fet_item *item)
+{
+    size_t before = w->report_count;
+    enum read_next next = work_item(w, item);
+
+    if (w->away && w->report_count == before)
+        ftc_report(w, item, FET_AGAIN, w->lease->failures > 0 ? 2 * w->hold_ms : w->hold_ms,
+                   STR(""), STR(""));
+    return next;
 }
 
 /* The store and what opens its shop. READ_STOP: there is nothing to open it with. */
@@ -371,15 +379,6 @@ static enum err tell(struct reading *w, struct errinfo *info)
                           .reports = w->reports};
     enum err e;
 
-    /* What waits for the bucket comes back when it has room. */
-    for (size_t i = 0; w->wait_ms > 0 && i < w->lease->count; i++) {
-        bool reported = false;
-
-        for (size_t k = 0; k < w->report_count && !reported; k++)
-            reported = str_eq(w->reports[k].item, w->lease->items[i].id);
-        if (!reported)
-            ftc_report(w, &w->lease->items[i], FET_AGAIN, w->wait_ms, STR(""), STR(""));
-    }
     end.count = w->report_count;
     for (;;) {
         e = fet_done(w->r, w->lease, &end, info);
@@ -404,7 +403,7 @@ enum err ftc_run(struct ftc *f, struct fet_lease *lease, struct errinfo *info)
     w.reports = arena_array(&w.arena, lease->count + 1, sizeof(*w.reports));
     next = prepare(&w);
     for (size_t i = 0; i < lease->count && next == READ_GO && !stopping(&w); i++)
-        next = work_item(&w, &lease->items[i]);
+        next = work_one(&w, &lease->items[i]);
     if (w.hold_ms > 0)
         log_warn("shop_held", w.why, LOG_Z("store", lease->store), LOG_INT("ms", w.hold_ms));
     if (!w.lost)

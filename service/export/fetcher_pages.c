@@ -4,11 +4,15 @@
 #include "service/base/log.h"
 #include "service/export/fetcher_parts.h"
 
-/* Shops list what changed a moment ago with a delay; the next pass looks at this much again. */
-#define SETTLE_S 120
+/* Shops list what changed a moment ago with a delay, and Amazon nothing of its last two minutes,
+ * less a minute that its clock may be behind; the next pass looks at this much again. */
+#define SETTLE_S 180
 #define OVERLAP_S 300
 /* The offset of a shop's own days from UTC, at most. */
 #define OFFSET_S 86400
+
+/* Amazon's token of a page is good for a day: an older one is not used, the pass begins anew. */
+#define PAGE_S 72000
 
 #define STATE_CAP (16u << 10)
 /* The item begins anew the next time. */
@@ -19,7 +23,10 @@ struct pass {
     char after[36], before[36];
     char from[11], to[11]; /* of a backfill: days of the orders' creation; "" any */
     struct str page;
-    int64_t done; /* orders handed to the queue */
+    int64_t paged_at; /* when PAGE was given */
+    int64_t done;     /* orders handed to the queue */
+    int64_t until; /* all that changed before this is listed, by the shop's clock if that is behind
+                         ours; 0: no page was read */
 };
 
 static void print_time(int64_t seconds, char out[36])
@@ -45,6 +52,13 @@ static void copy_text(const struct js_value *state, const char *key, char *out, 
     (void)snprintf(out, size, "%.*s", STR_FMT(shc_text(state, key)));
 }
 
+static int64_t number(const struct js_value *state, const char *key)
+{
+    int64_t n = 0;
+
+    return js_int64(js_get(state, key), &n) ? n : 0;
+}
+
 /* Where the item stands; what its state does not say stays as it is. */
 static void read_state(struct reading *w, const struct fet_item *item, struct pass *p)
 {
@@ -57,8 +71,13 @@ static void read_state(struct reading *w, const struct fet_item *item, struct pa
     copy_text(doc.root, "from", p->from, sizeof(p->from));
     copy_text(doc.root, "to", p->to, sizeof(p->to));
     p->page = arena_str(&w->arena, shc_text(doc.root, "page"));
-    if (!js_int64(js_get(doc.root, "done"), &p->done))
+    p->paged_at = number(doc.root, "paged_at");
+    p->done = number(doc.root, "done");
+    p->until = number(doc.root, "until");
+    if (p->page.n > 0 && time(NULL) - p->paged_at > PAGE_S) {
+        p->page = STR("");
         p->done = 0;
+    }
     js_free(&doc);
 }
 
@@ -75,7 +94,9 @@ static struct str write_state(struct reading *w, const struct pass *p, struct st
     jw_kz(&j, "from", p->from);
     jw_kz(&j, "to", p->to);
     jw_kstr(&j, "page", next);
+    jw_kint(&j, "paged_at", time(NULL));
     jw_kint(&j, "done", p->done);
+    jw_kint(&j, "until", p->until);
     jw_end_object(&j);
     if (buf_check(&text) == ERR_OK)
         out = arena_str(&w->arena, buf_str(&text));
@@ -107,16 +128,16 @@ static struct str progress(struct reading *w, const struct pass *p, bool ended, 
     return out;
 }
 
-bool ftc_in_days(const struct reading *w, const struct read_order *o, struct str from,
-                 struct str to)
+/* Whether the pass wants the order: of a backfill, created on one of its days by its own offset. */
+static bool is_wanted(const struct pass *p, const struct read_order *o)
 {
-    const char *name = w->shop == &ftc_amazon ? "createdTime" : "created_at";
     const struct js_value *order = js_get(o->root, "order");
     char day[11];
 
-    if (from.n == 0 || !ord_day(shc_text(order ? order : o->root, name), day))
-        return true;
-    return str_compare(str_of(day), from) >= 0 && str_compare(str_of(day), to) <= 0;
+    (void)snprintf(day, sizeof(day), "%s", o->created_day);
+    if (o->root && !ord_day(shc_text(order ? order : o->root, "createdTime"), day))
+        day[0] = '\0';
+    return !p->from[0] || !day[0] || (strcmp(day, p->from) >= 0 && strcmp(day, p->to) <= 0);
 }
 
 /* Whether the order is stored here as it was at its last change, or after. */
@@ -144,13 +165,12 @@ static enum err is_known(struct reading *w, const struct read_order *o, bool *kn
 static enum read_next put_on_lane(struct reading *w, const struct pass *p, const char *topic,
                                   const struct read_order *o)
 {
-    struct str state = str_of(arena_printf(&w->arena, "%s %s %s", topic, p->from, p->to));
     struct errinfo info = {0};
     bool known = false;
     enum err e = p->from[0] ? ERR_OK : is_known(w, o, &known, &info);
 
     if (e == ERR_OK && !known)
-        e = fet_ask(w->r, w->store->key, o->id, state, true, &info);
+        e = fet_ask(w->r, w->store->key, o->id, str_of(topic), true, &info);
     return e == ERR_OK ? READ_GO : ftc_no_redis(w, &info);
 }
 
@@ -162,11 +182,16 @@ static enum read_next read_one(struct reading *w, struct pass *p, const char *to
     const struct read_range range = {p->after, p->before, p->page};
     struct read_page page = {0};
     enum read_next n = w->shop->some(w, &range, &page);
+    int64_t until = time(NULL);
 
+    if (page.answer.at > 0 && page.answer.at < until)
+        until = page.answer.at;
+    if (n == READ_GO && p->until == 0)
+        p->until = until - SETTLE_S;
     for (size_t i = 0; n == READ_GO && i < page.count; i++) {
         const struct read_order *o = &page.orders[i];
 
-        if (o->root && !ftc_in_days(w, o, str_of(p->from), str_of(p->to)))
+        if (!is_wanted(p, o))
             continue;
         n = o->root ? ftc_take(w, o, topic, STR(""), true) : put_on_lane(w, p, topic, o);
         p->done += n == READ_GO;
@@ -216,7 +241,14 @@ enum read_next ftc_reconcile(struct reading *w, const struct fet_item *item)
         return READ_GO;
     }
     if (n == READ_GO) {
-        w->reconciled_to = arena_str(&w->arena, str_of(p.before));
+        char until[36];
+        int64_t before = 0;
+
+        /* What the shop's clock had not reached yet was not listed, whatever ours said. */
+        if (ord_time(str_of(p.before), &before, NULL) && before < p.until)
+            p.until = before;
+        print_time(p.until, until);
+        w->reconciled_to = arena_str(&w->arena, str_of(until));
         log_info("reconciled", "A shop was asked what has changed.", LOG_Z("store", w->store->key),
                  LOG_Z("since", p.after), LOG_INT("orders", p.done));
     } else {

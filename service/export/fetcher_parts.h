@@ -46,6 +46,7 @@ struct reading {
     int64_t hold_ms, wait_ms;
     int64_t calls; /* Shopify: made for the item at hand */
     bool denied;   /* the hold needs somebody to mend it */
+    bool away;     /* the hold is since the shop gave no answer that can be used */
     bool lost;     /* the lease is another's */
     bool logged;   /* the hold is for people to see */
     char why[512];
@@ -58,8 +59,9 @@ struct reading {
 struct read_order {
     const struct js_value *root;
     struct str body; /* ROOT's bytes */
-    struct str id;   /* only listed: its id, and when it changed last */
-    char updated_at[36];
+    struct str id;   /* only listed: its id, when it changed last, and the day it was created on by
+                        the shop's own clock */
+    char updated_at[36], created_day[11];
 };
 
 /* What one call gave. */
@@ -115,10 +117,6 @@ enum read_next ftc_no_redis(struct reading *w, const struct errinfo *info);
 bool ftc_shopify_permit(void *arg, int64_t cost, const struct sapi_points *said);
 
 /* ---- fetcher_pages.c ---- */
-
-/* Whether the order was created on one of these days, by its own offset; FROM "": any. */
-bool ftc_in_days(const struct reading *w, const struct read_order *o, struct str from,
-                 struct str to);
 
 /* One page of a reconciliation or of a backfill. */
 enum read_next ftc_reconcile(struct reading *w, const struct fet_item *item);

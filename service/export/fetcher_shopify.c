@@ -121,6 +121,8 @@ static enum read_next some(struct reading *w, const struct read_range *range,
         page->orders[i].id = list->orders[i].id;
         (void)snprintf(page->orders[i].updated_at, sizeof(page->orders[i].updated_at), "%s",
                        list->orders[i].updated_at);
+        (void)snprintf(page->orders[i].created_day, sizeof(page->orders[i].created_day), "%s",
+                       list->orders[i].created_day);
     }
     page->count = list->count;
     page->next = list->next;

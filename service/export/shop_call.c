@@ -1,6 +1,7 @@
 #include "service/export/shop_call.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "service/base/limits.h"
 #include "service/base/metrics.h"
@@ -93,6 +94,21 @@ static int64_t retry_after_ms(const struct http_answer *h)
     return n < 0 || n / 1000000 > WAIT_MAX_S ? -1 : n / 1000;
 }
 
+/* Date's Unix seconds; 0: none that can be read. */
+static int64_t date_of(const struct http_answer *h)
+{
+    struct str text = http_answer_header(h, "Date");
+    char copy[32] = "";
+    struct tm tm = {0};
+    const char *end = NULL;
+
+    if (text.n < sizeof(copy) && text.n > 0) {
+        memcpy(copy, text.p, text.n);
+        end = strptime(copy, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    }
+    return end && !*end ? timegm(&tm) : 0;
+}
+
 static void read_headers(struct shc_answer *a)
 {
     struct str id = http_answer_header(&a->http, "x-amzn-RequestId");
@@ -102,6 +118,7 @@ static void read_headers(struct shc_answer *a)
     if (id.n > 0 && id.n < sizeof(a->request_id))
         memcpy(a->request_id, id.p, id.n);
     a->wait_ms = retry_after_ms(&a->http);
+    a->at = date_of(&a->http);
     a->rate_micro = millionths(http_answer_header(&a->http, "x-amzn-RateLimit-Limit"));
 }
 
@@ -125,8 +142,11 @@ void shc_judge(enum err sent, const char *why, const char *who, struct http_answ
     out->rate_micro = -1;
     *http = (struct http_answer){0};
     if (sent != ERR_OK) {
-        out->verdict = SHC_DOWN;
-        shc_say(out, str_of(arena_printf(&out->arena, "%s cannot be reached: %s", who, why)));
+        out->verdict = sent == ERR_TOO_BIG ? SHC_REFUSED : SHC_DOWN;
+        shc_say(out, str_of(arena_printf(&out->arena, "%s %s: %s", who,
+                                         sent == ERR_TOO_BIG ? "gave no answer that can be read"
+                                                             : "cannot be reached",
+                                         why)));
         return;
     }
     read_headers(out);

@@ -35,6 +35,7 @@ struct shc_answer {
     enum shc_denied denied;
     int status;          /* HTTP's; 0: no answer */
     int64_t wait_ms;     /* how long the other side says to wait; -1 not said */
+    int64_t at;          /* its time by the other side's clock, in Unix seconds; 0 not said */
     int64_t rate_micro;  /* calls of this kind that are allowed in 1,000,000 s; -1 not said */
     char request_id[64]; /* the other side's id of the call, for its support; "" none */
     struct str message;  /* for people, unless ANSWERED: never holds a token */

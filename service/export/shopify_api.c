@@ -270,11 +270,11 @@ static int32_t offset_at(void *arg, int64_t t)
 }
 
 /* The shop's clock, kept for its next order. */
-static void learn_zone(struct sapi *s, const struct shp_gather *g)
+static void learn_zone(struct sapi *s, const struct js_value *shop)
 {
-    struct str name = shp_gather_zone(g);
+    struct str name = shp_shop_zone(shop);
 
-    s->offset = shp_gather_offset(g);
+    s->offset = shp_shop_offset(shop);
     if (str_eq(name, str_of(s->zone_name)))
         return;
     sapi_zone_free(&s->zone);
@@ -316,7 +316,7 @@ enum err sapi_order(struct sapi *s, const struct sapi_shop *shop, struct str ord
             goto out;
     }
     if (e == ERR_OK) {
-        learn_zone(s, g);
+        learn_zone(s, shp_gather_shop(g));
         shp_gather_write(g, offset_at, s, body);
         if (buf_check(body) != ERR_OK) {
             out->verdict = SHC_REFUSED;
@@ -362,10 +362,12 @@ enum err sapi_orders(struct sapi *s, const struct sapi_shop *shop, struct str af
         e = err_set(info, ERR_SYNTAX, "The times of a search for orders are none.");
     if (e == ERR_OK)
         e = ask_once(s, shop, &ask, SHP_LIST_COST, "shopify_orders", out, info);
-    if (e == ERR_OK && out->verdict == SHC_ANSWERED &&
-        shp_list_take(js_get(out->doc.root, "data"), list->orders, &list->count, &list->next,
-                      &why) != ERR_OK)
-        unreadable(out, why.text);
+    if (e == ERR_OK && out->verdict == SHC_ANSWERED) {
+        learn_zone(s, js_path(out->doc.root, "data.shop"));
+        if (shp_list_take(js_get(out->doc.root, "data"), offset_at, s, list->orders, &list->count,
+                          &list->next, &why) != ERR_OK)
+            unreadable(out, why.text);
+    }
     buf_free(&ask);
     return e;
 }

@@ -1,5 +1,7 @@
 #include "service/sync/shopify_graphql.h"
 
+#include <time.h>
+
 #include "service/sync/shopify_graphql_parts.h"
 
 /* Answers of one order together; as much as four of the largest webhooks. */
@@ -59,8 +61,9 @@ static const char ask_shipment[] =
     "order{updatedAt}" SHIPPED_LINES "}}";
 
 static const char ask_list[] =
-    "query Orders($query:String!,$first:Int!,$after:String){orders(first:$first,after:$after,"
-    "sortKey:UPDATED_AT,query:$query){" PAGE "nodes{id updatedAt}}}";
+    "query Orders($query:String!,$first:Int!,$after:String){shop{ianaTimezone "
+    "timezoneOffsetMinutes}orders(first:$first,after:$after,"
+    "sortKey:UPDATED_AT,query:$query){" PAGE "nodes{id createdAt updatedAt}}}";
 
 /* ---- values ---- */
 
@@ -154,20 +157,25 @@ bool shp_gather_smaller(struct shp_gather *g)
     return true;
 }
 
-struct str shp_gather_zone(const struct shp_gather *g)
+const struct js_value *shp_gather_shop(const struct shp_gather *g)
+{
+    return g->shop;
+}
+
+struct str shp_shop_zone(const struct js_value *shop)
 {
     struct str zone = STR("");
 
-    if (!js_string(js_get(g->shop, "ianaTimezone"), &zone))
+    if (!js_string(js_get(shop, "ianaTimezone"), &zone))
         return STR("");
     return zone;
 }
 
-int32_t shp_gather_offset(const struct shp_gather *g)
+int32_t shp_shop_offset(const struct js_value *shop)
 {
     int64_t minutes = 0;
 
-    if (!js_int64(js_get(g->shop, "timezoneOffsetMinutes"), &minutes) || minutes < -1440 ||
+    if (!js_int64(js_get(shop, "timezoneOffsetMinutes"), &minutes) || minutes < -1440 ||
         minutes > 1440)
         return 0;
     return (int32_t)minutes * 60;
@@ -462,8 +470,24 @@ bool shp_list_ask(struct str after, struct str before, struct str cursor, struct
     return true;
 }
 
-enum err shp_list_take(const struct js_value *data, struct shp_listed list[SHP_LISTED], size_t *n,
-                       struct str *cursor, struct errinfo *info)
+/* The day of a time by the shop's own clock; "" if it is none. */
+static void day_there(struct str text, shp_offset_fn *offset, void *arg, char out[11])
+{
+    int64_t t = 0;
+    time_t local;
+    struct tm tm = {0};
+
+    out[0] = '\0';
+    if (!ord_time(text, &t, NULL))
+        return;
+    local = (time_t)(t + (offset ? offset(arg, t) : 0));
+    if (gmtime_r(&local, &tm))
+        (void)strftime(out, 11, "%Y-%m-%d", &tm);
+}
+
+enum err shp_list_take(const struct js_value *data, shp_offset_fn *offset, void *arg,
+                       struct shp_listed list[SHP_LISTED], size_t *n, struct str *cursor,
+                       struct errinfo *info)
 {
     const struct js_value *orders = js_get(data, "orders");
     const struct js_value *nodes = js_get(orders, "nodes");
@@ -474,12 +498,14 @@ enum err shp_list_take(const struct js_value *data, struct shp_listed list[SHP_L
         return err_set(info, ERR_MISSING, "The answer has no page of orders.");
     for (size_t i = 0; i < js_len(nodes); i++) {
         struct shp_listed *o = &list[*n];
-        struct str updated = STR("");
+        struct str updated = STR(""), created = STR("");
 
         *o = (struct shp_listed){.id = shp_gid(js_get(js_at(nodes, i), "id"))};
         if (js_string(js_get(js_at(nodes, i), "updatedAt"), &updated) &&
             updated.n < sizeof(o->updated_at))
             memcpy(o->updated_at, updated.p, updated.n);
+        if (js_string(js_get(js_at(nodes, i), "createdAt"), &created))
+            day_there(created, offset, arg, o->created_day);
         if (o->id.n == 0)
             return err_set(info, ERR_MISSING, "An order of the page has no id.");
         ++*n;

@@ -47,10 +47,12 @@ enum err shp_gather_take(struct shp_gather *g, struct js_doc *doc, size_t size,
 /* Asks for half as much at once, after the shop found a question too dear. False: less is not
  * possible. */
 bool shp_gather_smaller(struct shp_gather *g) MUST_CHECK;
-/* The shop's time zone by its IANA name, once the first answer is there; "" else. */
-struct str shp_gather_zone(const struct shp_gather *g);
-/* The shop's offset from UTC now, in seconds: for a zone that is not known here. */
-int32_t shp_gather_offset(const struct shp_gather *g);
+/* What the first answer tells of the shop, NULL before. */
+const struct js_value *shp_gather_shop(const struct shp_gather *g);
+/* The SHOP's time zone by its IANA name; "" unknown. */
+struct str shp_shop_zone(const struct js_value *shop);
+/* The SHOP's offset from UTC now, in seconds: for a zone that is not known here. */
+int32_t shp_shop_offset(const struct js_value *shop);
 
 /* The shop's offset from UTC in seconds at UNIX second T. */
 typedef int32_t shp_offset_fn(void *arg, int64_t t);
@@ -65,6 +67,7 @@ void shp_gather_write(const struct shp_gather *g, shp_offset_fn *offset, void *a
 struct shp_listed {
     struct str id;
     char updated_at[36];
+    char created_day[11]; /* by the shop's own clock; "" unknown */
 };
 /* Orders listed at once. */
 #define SHP_LISTED 100
@@ -75,9 +78,11 @@ struct shp_listed {
 bool shp_list_ask(struct str after, struct str before, struct str cursor,
                   struct buf *body) MUST_CHECK;
 /* Points of that question. */
-#define SHP_LIST_COST 102
+#define SHP_LIST_COST 103
 
-/* Its "data": at most SHP_LISTED orders into LIST; CURSOR: of the next page, "" after the last.
- * Texts are borrowed from DATA. ERR_MISSING: not what was asked for. */
-enum err shp_list_take(const struct js_value *data, struct shp_listed list[SHP_LISTED], size_t *n,
-                       struct str *cursor, struct errinfo *info) MUST_CHECK;
+/* Its "data", whose "shop" tells the zone for OFFSET: at most SHP_LISTED orders into LIST; CURSOR:
+ * of the next page, "" after the last. Texts are borrowed from DATA. ERR_MISSING: not what was
+ * asked for. */
+enum err shp_list_take(const struct js_value *data, shp_offset_fn *offset, void *arg,
+                       struct shp_listed list[SHP_LISTED], size_t *n, struct str *cursor,
+                       struct errinfo *info) MUST_CHECK;

@@ -48,7 +48,7 @@ static void check_list(const struct js_value *data)
     struct str cursor;
     size_t n = 0;
 
-    if (shp_list_take(data, list, &n, &cursor, NULL) != ERR_OK)
+    if (shp_list_take(data, NULL, NULL, list, &n, &cursor, NULL) != ERR_OK)
         return;
     for (size_t i = 0; i < n; i++)
         must(list[i].id.n > 0 && list[i].id.n < 20);

@@ -1,6 +1,7 @@
 """Orders that are read from their shops: asked for by a notification, missed and found by a reconciliation,
 brought by a backfill, or wanted by hand; within each seller's limits, and each once in the books."""
 
+import json
 import uuid
 
 import pytest
@@ -218,6 +219,53 @@ def test_amazon_away_is_asked_again_and_nothing_is_lost(own_stack):
     assert s.log("shop_held")
 
 
+def test_an_order_that_amazon_fails_at_is_in_nobodys_way(own_stack):
+    stack = own_stack(LH_RECONCILE=0)
+    s = Amazon(stack)
+    bad, *good = [s.sell() for _ in range(4)]
+    stack.sim.fault(tenant=s.domain, method="GET", path=f"/orders/2026-01-01/orders/{bad}", fault="status", status=500,
+                    count=-1)
+    for order in (bad, *good):
+        s.send(notice(s, order))
+    for order in good:
+        s.wait_done(order)
+    assert "rev" not in s.record(bad)
+    stack.sim.control("DELETE", "faults")
+    lib.wait_until(lambda: now(stack, "amazon/" + s.domain) or s.record(bad).get("st") == "done", "it is read in the end")
+
+
+def now(stack, store):
+    """Lets all that waits at the store be read now."""
+    call = stack.redis.call
+    call("HDEL", f"{lib.PREFIX}seller:{store}", "nb")
+    for queue in ("fetch", "fetchlater"):
+        for item in call("ZRANGE", f"{lib.PREFIX}{queue}:{store}", 0, -1):
+            call("ZADD", f"{lib.PREFIX}{queue}:{store}", "XX", 1, item)
+    call("ZADD", lib.PREFIX + "fetchdue", "XX", 1, store)
+    call("LPUSH", lib.PREFIX + "fetchwake", 1)
+
+
+def test_a_backfill_that_stood_for_long_begins_anew(still):
+    """Amazon's token of a page is good for a day."""
+    s = Amazon(still, settings={"auto_sync": "off"})
+    for _ in range(120):
+        s.sell(created="2026-03-02T12:00:00Z", updated=ago(days=2))
+    seller = f"{lib.PREFIX}seller:amazon/{s.domain}"
+    still.redis.call("HSET", seller, "search:rate", "0.0001", "search:burst", "1")
+    name = backfill(s, "2026-03-02", "2026-03-02")[1]["task"]
+    lib.wait_until(lambda: task(s, name)[1].get("progress"), "the first page is read")
+    assert task(s, name, "pause")[1]["status"] == "paused"
+    states = f"{lib.PREFIX}fetchstate:amazon/{s.domain}"
+    state = json.loads(still.redis.call("HGET", states, f"*backfill:{name}"))
+    assert state["page"]
+    still.redis.call("HSET", states, f"*backfill:{name}",
+                     json.dumps({**state, "page": "ended", "paged_at": state["paged_at"] - 86400}))
+    still.redis.call("HSET", seller, "search:rate", "1", "search:burst", "20", "search:tokens", "20")
+    task(s, name, "resume")
+    last = lib.wait_until(lambda: (t := task(s, name)[1])["status"] in ("done", "failed") and t, "it ends")
+    assert last["result"] == {"done": 120, "total": 120}
+
+
 # ---- Shopify ----
 
 @pytest.fixture
@@ -291,6 +339,25 @@ def test_a_shopify_backfill_reads_its_days(still):
     lib.wait_until(lambda: still.redis.call("ZCARD", f"{lib.PREFIX}fetchlater:shopify/{s.domain}") == 0
                    and still.redis.call("ZCARD", f"{lib.PREFIX}fetchlease:shopify/{s.domain}") == 0, "all are read")
     assert s.record(outside["id"]) == {} and len(s.invoices()) == 1
+
+
+def test_two_backfills_at_once_read_the_days_of_both_and_no_others(still):
+    s, store = Shopify(still), None
+    store = f"shopify/{s.domain}"
+    seller = f"{lib.PREFIX}seller:{store}"
+    still.redis.call("HSET", seller, "cost:rate", "0.001", "cost:burst", "1000", "cost:tokens", "210", "cost:at", 0)
+    sold = {day: s.sell(created_at=f"{day}T12:00:00+00:00", processed_at=f"{day}T12:00:00+00:00")
+            for day in ("2026-03-02", "2026-03-05", "2026-03-07")}
+    for day in ("2026-03-02", "2026-03-05"):
+        still.receiver.api("POST", f"/stores/shopify/{s.domain}/backfill", {"from": day, "to": day})
+    lib.wait_until(lambda: still.redis.call("ZCARD", f"{lib.PREFIX}fetchlater:{store}") == 2 and
+                   still.redis.call("ZCARD", f"{lib.PREFIX}fetchlease:{store}") == 0, "both have listed their orders")
+    still.redis.call("HSET", seller, "cost:rate", "50", "cost:tokens", "1000")
+    now(still, store)
+    lib.wait_until(lambda: now(still, store) or s.record(sold["2026-03-02"]["id"]).get("st") == "done" and
+                   s.record(sold["2026-03-05"]["id"]).get("st") == "done", "the days of both are read")
+    assert s.record(sold["2026-03-07"]["id"]) == {}
+    assert len(s.asked()) == 4  # two lists, two orders
 
 
 def test_a_shops_points_are_kept_to(still):

@@ -134,6 +134,15 @@ static void test_an_order_asked_for_twice_is_read_once(void **state)
     assert_int_equal(redis_int(r, "ZCARD", RDS_PREFIX "fetchdue"), 0);
 }
 
+static void delete_store(const char *store)
+{
+    struct rds_reply *reply = NULL;
+    struct str argv[] = {str_of(store), STR("change"), STR("admin")};
+
+    assert_int_equal(rds_script(r, "store_delete", argv, 3, &reply, NULL), ERR_OK);
+    rds_free(reply);
+}
+
 static void test_an_unknown_or_deleted_store_is_not_read(void **state)
 {
     (void)state;
@@ -141,10 +150,7 @@ static void test_an_unknown_or_deleted_store_is_not_read(void **state)
     ask(A, "1");
     struct fet_lease l = lease(60000, 20);
     ask(A, "2");
-    struct rds_reply *reply = NULL;
-    struct str argv[] = {STR(A), STR("change"), STR("admin")};
-    assert_int_equal(rds_script(r, "store_delete", argv, 3, &reply, NULL), ERR_OK);
-    rds_free(reply);
+    delete_store(A);
     assert_int_equal(permit(&l, FET_ORDER, 1, NULL), FET_LOST);
     fet_lease_free(&l);
     assert_int_equal(redis_int(r, "ZCARD", RDS_PREFIX "fetchdue"), 0);
@@ -303,6 +309,113 @@ static void test_what_may_wait_comes_after_what_was_asked_for(void **state)
     assert_int_equal(redis_int(r, "ZCARD", RDS_PREFIX "fetchlater:" A), 0);
 }
 
+static void ask_by_hand(const char *id)
+{
+    assert_int_equal(fet_ask(r, SHOP, str_of(id), STR("export:me"), false, NULL), ERR_OK);
+}
+
+static void test_who_asks_by_hand_gets_it_whoever_else_asks(void **state)
+{
+    struct fet_lease l;
+
+    (void)state;
+    /* While it is read for a pass. */
+    assert_int_equal(fet_ask(r, SHOP, STR("1"), STR("backfill"), true, NULL), ERR_OK);
+    l = lease(60000, 20);
+    ask_by_hand("1");
+    all_done(&l);
+    l = lease(60000, 20);
+    assert_true(str_eq(l.items[0].state, STR("export:me")));
+    /* While it is read by hand a pass wants it too, and its worker dies. */
+    assert_int_equal(fet_ask(r, SHOP, STR("1"), STR("backfill"), true, NULL), ERR_OK);
+    done(&l, &(struct fet_end){0});
+    l = lease(60000, 20);
+    assert_true(str_eq(l.items[0].state, STR("export:me")));
+    all_done(&l);
+    nothing_due();
+    /* While it waits for a pass; then it is read once, and not as the pass would have it. */
+    assert_int_equal(fet_ask(r, SHOP, STR("1"), STR("backfill"), true, NULL), ERR_OK);
+    ask(SHOP, "1");
+    l = lease(60000, 20);
+    assert_int_equal(l.items[0].state.n, 0);
+    all_done(&l);
+    nothing_due();
+    assert_int_equal(redis_int(r, "EXISTS", RDS_PREFIX "fetchstate:" SHOP), 0);
+}
+
+static void test_what_may_wait_does_not_spend_what_an_order_waits_for(void **state)
+{
+    struct fet_said said = {.kind = FET_COST, .rate = "500", .burst = "1000", .left = "200"};
+    struct fet_lease l;
+
+    (void)state;
+    ask(SHOP, "2");
+    ask(SHOP, "1");
+    assert_int_equal(fet_ask(r, SHOP, STR(FET_RECONCILE), STR(""), true, NULL), ERR_OK);
+    l = lease(60000, 20);
+    assert_int_equal(permit(&l, FET_COST, 700, &said), FET_WAIT);
+    done(&l, &(struct fet_end){0});
+    nothing_due(); /* 200 points would be enough for a page */
+    l = lease(60000, 20);
+    assert_int_equal(l.count, 2);
+    assert_int_equal(permit(&l, FET_COST, 700, NULL), FET_GO);
+    all_done(&l);
+    l = lease(60000, 20);
+    assert_true(str_eq(l.items[0].id, STR(FET_RECONCILE)));
+    all_done(&l);
+}
+
+static void test_what_was_not_read_goes_back_to_its_place(void **state)
+{
+    (void)state;
+    assert_int_equal(fet_ask(r, A, STR("1"), STR(""), true, NULL), ERR_OK);
+    redis_nap();
+    assert_int_equal(fet_ask(r, A, STR("0"), STR(""), true, NULL), ERR_OK);
+    for (int i = 0; i < 2; i++) {
+        struct fet_lease l = lease(i == 0 ? 1 : 60000, 20);
+
+        assert_true(str_eq(l.items[0].id, STR("1")));
+        if (i == 0)
+            fet_lease_free(&l); /* its worker dies */
+        else
+            done(&l, &(struct fet_end){0});
+    }
+    struct fet_lease l = lease(60000, 20);
+    assert_true(str_eq(l.items[0].id, STR("1")));
+    all_done(&l);
+}
+
+static void status(const char *want, const char *id)
+{
+    char key[64];
+
+    snprintf(key, sizeof key, RDS_PREFIX "task:%s", id);
+    redis_says(want, r, "HGET", key, "status");
+}
+
+static void test_a_deleted_stores_reading_ends_even_if_it_comes_back(void **state)
+{
+    struct fet_end end = {.reconciled_to = STR("2026-01-31T00:00:00Z")};
+    char paused[37], running[37];
+
+    (void)state;
+    assert_int_equal(fet_backfill(r, A, STR("{\"from\":1}"), "admin", paused, NULL), ERR_OK);
+    assert_int_equal(fet_backfill_set(r, paused, "pause", "admin", NULL), ERR_OK);
+    assert_int_equal(fet_backfill(r, A, STR("{\"from\":2}"), "admin", running, NULL), ERR_OK);
+    struct fet_lease l = lease(60000, 20);
+    delete_store(A);
+    status("cancelled", paused);
+    status("cancelled", running);
+    redis_do(r, "HDEL", RDS_PREFIX "store:" A, "deleted"); /* it is added again */
+    assert_int_equal(permit(&l, FET_SEARCH, 1, NULL), FET_LOST);
+    assert_int_equal(fet_done(r, &l, &end, NULL), ERR_LOST);
+    fet_lease_free(&l);
+    assert_int_equal(redis_int(r, "HEXISTS", RDS_PREFIX "store:" A, "reconciled_to"), 0);
+    assert_int_equal(fet_backfill_set(r, paused, "resume", "admin", NULL), ERR_CONFLICT);
+    nothing_due();
+    redis_do(r, "SADD", RDS_PREFIX "stores", A);
+}
+
 static void test_a_lost_lane_is_put_back_and_counted(void **state)
 {
     int64_t repairs = 0;
@@ -315,14 +428,6 @@ static void test_a_lost_lane_is_put_back_and_counted(void **state)
     assert_int_equal(repairs, 1);
     struct fet_lease l = lease(60000, 20);
     all_done(&l);
-}
-
-static void status(const char *want, const char *id)
-{
-    char key[64];
-
-    snprintf(key, sizeof key, RDS_PREFIX "task:%s", id);
-    redis_says(want, r, "HGET", key, "status");
 }
 
 static void test_a_backfill_is_paused_resumed_and_ends_its_task(void **state)
@@ -453,6 +558,10 @@ int main(void)
                                fresh),
         cmocka_unit_test_setup(test_a_held_store_waits_and_is_logged_once, fresh),
         cmocka_unit_test_setup(test_what_may_wait_comes_after_what_was_asked_for, fresh),
+        cmocka_unit_test_setup(test_who_asks_by_hand_gets_it_whoever_else_asks, fresh),
+        cmocka_unit_test_setup(test_what_may_wait_does_not_spend_what_an_order_waits_for, fresh),
+        cmocka_unit_test_setup(test_what_was_not_read_goes_back_to_its_place, fresh),
+        cmocka_unit_test_setup(test_a_deleted_stores_reading_ends_even_if_it_comes_back, fresh),
         cmocka_unit_test_setup(test_a_lost_lane_is_put_back_and_counted, fresh),
         cmocka_unit_test_setup(test_a_backfill_is_paused_resumed_and_ends_its_task, fresh),
         cmocka_unit_test_setup(test_a_cancelled_backfill_leaves_nothing, fresh),

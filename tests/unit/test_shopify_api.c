@@ -334,7 +334,7 @@ static void orders_are_listed_page_by_page(void **state)
         if (i == 0)
             assert_true(str_eq(list.orders[1].id, STR("13")));
     }
-    assert_int_equal(t.asked[0], 102);
+    assert_int_equal(t.asked[0], 103);
     assert_true(peer_was_asked(&t.peer, 1, "\"after\":\"c1\""));
     end(&t);
 }

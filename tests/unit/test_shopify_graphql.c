@@ -39,8 +39,8 @@ static int gather(struct admin *a, int halves, struct buf *out)
         buf_reset(&ask);
         n++;
     }
-    assert_true(str_eq(shp_gather_zone(g), STR("Europe/London")));
-    assert_int_equal(shp_gather_offset(g), 3600);
+    assert_true(str_eq(shp_shop_zone(shp_gather_shop(g)), STR("Europe/London")));
+    assert_int_equal(shp_shop_offset(shp_gather_shop(g)), 3600);
     shp_gather_write(g, admin_offset, a, out);
     assert_int_equal(buf_check(out), ERR_OK);
     shp_gather_free(g);
@@ -345,6 +345,13 @@ static void a_page_can_be_made_smaller_until_it_is_one_line(void **state)
 
 /* ---- lists ---- */
 
+static int32_t five_behind(void *arg, int64_t t)
+{
+    (void)arg;
+    (void)t;
+    return -5 * 3600;
+}
+
 static void orders_are_listed_by_their_last_change(void **state)
 {
     struct shp_listed list[SHP_LISTED];
@@ -364,17 +371,19 @@ static void orders_are_listed_by_their_last_change(void **state)
     buf_free(&ask);
 
     parse_record(&doc, "{'orders':{'pageInfo':{'hasNextPage':true,'endCursor':'c2'},'nodes':["
-                       "{'id':'gid://shopify/Order/12','updatedAt':'2026-01-02T00:00:00Z'}]}}");
-    assert_int_equal(shp_list_take(doc.root, list, &n, &cursor, NULL), ERR_OK);
+                       "{'id':'gid://shopify/Order/12','updatedAt':'2026-01-02T00:00:00Z',"
+                       "'createdAt':'2026-01-01T04:59:59Z'}]}}");
+    assert_int_equal(shp_list_take(doc.root, five_behind, NULL, list, &n, &cursor, NULL), ERR_OK);
     assert_int_equal(n, 1);
     assert_true(str_eq(list[0].id, STR("12")) && str_eq(cursor, STR("c2")));
     assert_string_equal(list[0].updated_at, "2026-01-02T00:00:00Z");
+    assert_string_equal(list[0].created_day, "2025-12-31"); /* in the shop */
     js_free(&doc);
     parse_record(&doc, "{'orders':{'nodes':[{'id':'gid://shopify/Order/x'}]}}");
-    assert_int_equal(shp_list_take(doc.root, list, &n, &cursor, NULL), ERR_MISSING);
+    assert_int_equal(shp_list_take(doc.root, NULL, NULL, list, &n, &cursor, NULL), ERR_MISSING);
     js_free(&doc);
     parse_record(&doc, "{'orders':null}");
-    assert_int_equal(shp_list_take(doc.root, list, &n, &cursor, NULL), ERR_MISSING);
+    assert_int_equal(shp_list_take(doc.root, NULL, NULL, list, &n, &cursor, NULL), ERR_MISSING);
     js_free(&doc);
 }
 
