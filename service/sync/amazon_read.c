@@ -89,7 +89,7 @@ enum err amz_read_order(const struct js_value *root, struct str store, struct ar
     struct ord_state *s = &out->state;
     enum err e;
 
-    *out = (struct order){.due_days = -1};
+    *out = (struct order){.due_days = -1, .tells_no_refunds = true};
     out->platform = STR("amazon");
     out->store = arena_str(arena, store);
     e = is_v0(order) ? amz_read_v0(&r, order, items) : amz_read_2026(&r, order);

@@ -113,9 +113,11 @@ static void close_books(const struct inv_books *b, struct inv_wanted *out)
 static enum err fill_books(struct inv_books *b, const char *order_link)
 {
     RETURN_IF(inv_state_vat(b->w));
+    inv_go_on_as_written(b->w);
     RETURN_IF(inv_open_books(b, order_link));
     if (has_invoice_problem(b->w))
         return ERR_OK;
+    RETURN_IF(inv_take_back_unsaid(b));
     RETURN_IF(inv_read_money(b));
     RETURN_IF(inv_make_sale(b));
     RETURN_IF(inv_make_refunds(b));

@@ -138,6 +138,12 @@ enum err inv_make_later(struct inv_diffs *d) MUST_CHECK;
  * of the whole. Returns whether N x unit it is. */
 bool inv_set_quantity(struct inv_line *line, int64_t n, struct money amount);
 
+/* ---- invoice_unsaid.c ---- */
+
+/* Makes w->o an order with a refund record of what was paid on its documents and the shop, which
+ * tells no refunds, no longer says was paid. */
+enum err inv_take_back_unsaid(struct inv_books *b) MUST_CHECK;
+
 /* ---- invoice_money.c ---- */
 
 /* Reads the refund records, counts what was received, and refuses records that the money does not

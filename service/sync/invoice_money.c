@@ -182,7 +182,9 @@ static enum err count_received(struct inv_books *b, const struct sums *s)
     RETURN_IF(mon_round(by_transactions, INV_DECIMALS, &by_transactions));
     RETURN_IF(received_by_state(b, s));
     b->received = inv_most(b->by_state, by_transactions);
-    b->payable = b->dropped ? b->received : inv_least(b->received, b->sold.total);
+    b->payable = b->received;
+    if (!b->dropped && !o->tells_no_refunds)
+        b->payable = inv_least(b->received, b->sold.total);
     return ERR_OK;
 }
 

@@ -68,6 +68,12 @@ void inv_set_date(struct inv_work *w, const char day[11], struct inv_document *d
  * booked. */
 enum err inv_state_vat(struct inv_work *w) MUST_CHECK;
 
+/* ---- invoice_unsaid.c ---- */
+
+/* What an Amazon order says with its amounts alone, one that has lost them, or all with a tax, says
+ * no more: w->o then has the currency of its sale in Xero, and its prices include tax as there. */
+void inv_go_on_as_written(struct inv_work *w);
+
 /* ---- invoice_accounts.c ---- */
 
 /* How something is booked. RATE is the sum of the shop's own rates: what Xero's tax type is taken

@@ -158,9 +158,11 @@ struct order {
     struct ord_party party;
     struct str country; /* of the shipping, else billing address: two letters, may be empty */
     struct str po_number;
-    char due_day[11]; /* from payment terms; "" none */
-    int64_t due_days; /* from payment terms; -1 none */
-    bool edited;      /* lines were added or removed after the sale */
+    char due_day[11];      /* from payment terms; "" none */
+    int64_t due_days;      /* from payment terms; -1 none */
+    bool edited;           /* lines were added or removed after the sale */
+    bool tells_no_refunds; /* the shop says what the order comes to, not what was given back: of a
+                              cancelled one or part of one nothing was received (Amazon) */
 };
 
 /* Digits of a stamp: 12 for the second of the change, 2 and 1 for the states, 20 for the delivery.

@@ -546,6 +546,73 @@ def test_a_cancellation_before_the_export_withdraws_and_one_after_it_voids(stack
             lib.wait_until(lambda: s.invoices()[0]["Status"] == "DELETED", "the draft is deleted")
 
 
+def cancelled(body, how):
+    """The order cancelled, as it still says its amounts, says zeroes, or nothing at all."""
+    later = copy.deepcopy(body)
+    order = later["order"]
+    order["fulfillment"]["fulfillmentStatus"] = "CANCELLED"
+    order["lastUpdatedTime"] = "2025-12-26T16:30:00Z"
+    if how == "nothing":
+        del order["proceeds"]
+    if how == "zeroes":
+        order["proceeds"]["grandTotal"]["amount"] = "0.00"
+    for item in order["orderItems"] if how != "amounts" else []:
+        item.pop("proceeds"), item["product"].pop("price", None), item.update(quantityOrdered=0)
+        if how == "zeroes":
+            item["proceeds"] = {"breakdowns": [{"type": "ITEM", "subtotal": order["proceeds"]["grandTotal"]}]}
+    return later
+
+
+def books_of(s):
+    """What the documents come to, less credit notes, and the money that stays in the account."""
+    books = s.books()
+    sums = lambda rows, field: sum((Decimal(r[field]) for r in rows), Decimal(0))
+    back = [p for p in books["payments"] if p["Reference"].endswith(" cancelled")]
+    came = [p for p in books["payments"] if p not in back]
+    return (sums(books["invoices"], "Total") - sums(books["credit_notes"], "Total"),
+            sums(books["invoices"], "TotalTax") - sums(books["credit_notes"], "TotalTax"),
+            sums(came, "Amount") - sums(back, "Amount"), sums(books["credit_notes"], "RemainingCredit"))
+
+
+@pytest.mark.parametrize("how", ["amounts", "zeroes", "nothing"])
+@pytest.mark.parametrize("name", [NEW[0], NEW[6]], ids=["tax on top", "vat unstated"])
+def test_what_was_booked_as_paid_is_taken_back_when_amazon_cancels(stack, name, how):
+    """Amazon pays nothing for it, and never tells a refund: sale, tax and money go to 0."""
+    s = Seller(stack, settings={"vat_rates": VAT_RATES})
+    body, order, total, _ = forwarded(name)
+    s.send(body, query=f"?seller={s.domain}")
+    s.wait_done(order)
+    assert books_of(s)[0] == books_of(s)[2] == total
+    assert s.send(cancelled(body, how), query=f"?seller={s.domain}")[1] == {"result": "queued", "reason": "cancelled"}
+    s.idle()
+    assert (s.failed(), books_of(s)) == ([], (0, 0, 0, 0))
+    again = cancelled(body, how)
+    again["order"]["lastUpdatedTime"] = "2025-12-27T16:30:00Z"
+    s.send(again, query=f"?seller={s.domain}")
+    s.idle()
+    assert (s.failed(), books_of(s), len(s.books()["payments"])) == ([], (0, 0, 0, 0), 2)
+
+
+def test_an_item_that_amazon_cancels_is_taken_back_with_its_money(stack):
+    """First the only item with a tax, then back again, then all."""
+    s = Seller(stack)
+    trade(s)
+    body, order, total, _ = forwarded(NEW[4])
+    s.send(body, query=f"?seller={s.domain}")
+    s.wait_done(order)
+    less = copy.deepcopy(body)
+    less["order"]["lastUpdatedTime"] = "2025-01-01T00:00:00Z"
+    less["order"]["proceeds"]["grandTotal"]["amount"] = "54.99"
+    item = less["order"]["orderItems"][0]
+    item.update(quantityOrdered=0, proceeds={"breakdowns": [{"type": "ITEM", "subtotal": {"amount": "0", "currencyCode": "USD"}}]})
+    more = copy.deepcopy(body)
+    more["order"]["lastUpdatedTime"] = "2025-01-02T00:00:00Z"
+    for step, left, tax in ((less, "54.99", "0"), (more, str(total), "0.02"), (cancelled(body, "nothing"), "0", "0")):
+        s.send(step, query=f"?seller={s.domain}")
+        s.idle()
+        assert (s.failed(), books_of(s)) == ([], (Decimal(left), Decimal(tax), Decimal(left), 0))
+
+
 def test_partial_shipments_bring_the_same_invoice_up_to_date(stack):
     s = Seller(stack, settings={"sync_on_fulfilled": True, "only_sync_fulfilled": True, "vat_rates": VAT_RATES},
                mappings=taxes(default="TAX003"))
