@@ -28,7 +28,8 @@ static const struct platform {
     const char *id_rule;
     const char *no_secret; /* said of a store without one that a delivery is known by */
 } platforms[] = {
-    {"shopify", shp_shop, "must be the shop's domain, x.myshopify.com",
+    {"shopify", shp_shop,
+     "must be the shop's domain as Shopify names it, x.myshopify.com, without https://",
      "must hold the shop's webhook secret (secrets.webhook)"},
     {"amazon", amz_seller, "must be the seller's id, 5 to 32 capital letters and digits",
      "must hold the key that whoever forwards the notifications sends (secrets.api_key), or what "
@@ -358,6 +359,17 @@ static void remove_store(struct srv_env *env, struct srv_req *req, struct srv_re
     teach(env, req, platform, id);
 }
 
+/* Webhooks name a shop by its domain below myshopify.com, whichever others it has. A store under
+ * another name would never be sent anything. */
+static bool is_reachable(const struct change *c)
+{
+    static const struct str suffix = STR_INIT(".myshopify.com");
+    struct str id = str_of(c->id);
+
+    return strcmp(c->platform->name, "shopify") != 0 ||
+           (id.n > suffix.n && str_eq((struct str){id.p + id.n - suffix.n, suffix.n}, suffix));
+}
+
 /* False after answering: the path names no store that could be. */
 static bool find_id(struct change *c, bool put)
 {
@@ -395,6 +407,8 @@ void api_store(struct srv_env *env, struct srv_req *req, struct srv_res *res)
         api_error(res, e, &info);
     else if (get)
         show(res, c.before);
+    else if (!c.before && !is_reachable(&c))
+        api_refuse(res, req->arena, "id", c.platform->id_rule);
     else
         change(&c);
     set_store_put(c.before);

@@ -338,7 +338,7 @@ static const struct srv_route *admit(struct exchange *x)
     } else if (!read_target(x)) {
         srv_problem(&x->res, 400, "Bad Request",
                     "The request's path is longer than 4,096 bytes, or path or query has an escape "
-                    "that is not well formed, or is not UTF-8.");
+                    "that is not well formed or stands for a slash, or is not UTF-8.");
     } else {
         route = srv_route_find(x->s->l.routes, x->ri->request_method, x->req.path, &allow);
         if (!route && allow.n > 0) {
@@ -347,8 +347,11 @@ static const struct srv_route *admit(struct exchange *x)
                         "%s is not possible here. Possible: %s.", x->ri->request_method,
                         buf_z(&allow));
         } else if (!route) {
-            srv_problem(&x->res, 404, "Not Found", "There is nothing at %.*s.",
-                        STR_FMT(str_cut(x->req.path, 200)));
+            bool scheme = strstr(x->req.path.p, "/https:") != NULL;
+
+            srv_problem(&x->res, 404, "Not Found", "There is nothing at %.*s.%s",
+                        STR_FMT(str_cut(x->req.path, 200)),
+                        scheme ? " A name within an address goes without \"https://\"." : "");
         } else if (!permitted(x, route)) {
             route = NULL;
         } else if (x->body_left > 0 && (uint64_t)x->body_left > route->max_body) {

@@ -14,6 +14,9 @@
 /* A shop that is away is asked again after 5 s, doubled with each failure up to 5 min, less up to
  * half of it by chance. */
 #define AWAY_MS 5000
+
+/* A secret that was entered goes to a worker as a task, which takes a moment. */
+#define ON_ITS_WAY_MS 1000
 #define AWAY_MAX_MS 300000
 /* What somebody has to mend is tried again all the same: it may have been mended on the other
  * side. A new token lets the lane go at once. */
@@ -91,7 +94,7 @@ enum read_next ftc_no_redis(struct reading *w, const struct errinfo *info)
 {
     log_warn("fetch_not_stored", "Redis did not take what a shop gave; it is read again.",
              LOG_Z("store", w->lease->store), LOG_Z("error", info->text));
-    hold(w, AWAY_MS, false, STR(""));
+    hold(w, AWAY_MS, false, STR("Redis did not take what the shop gave."));
     return READ_STOP;
 }
 
@@ -127,7 +130,8 @@ enum read_next ftc_judge(struct reading *w, const char *kind, const struct shc_a
     case SHC_LIMITED:
         w->said.kind = kind;
         (void)snprintf(w->said.left, sizeof(w->said.left), "0");
-        hold(w, a->wait_ms > 0 ? a->wait_ms : away_ms(w), false, STR(""));
+        hold(w, a->wait_ms > 0 ? a->wait_ms : away_ms(w), false,
+             STR("The shop takes no more calls for the moment."));
         return READ_STOP;
     case SHC_DENIED:
         w->denied = true;
@@ -357,7 +361,8 @@ static enum read_next prepare(struct reading *w)
     if (e != ERR_NOT_FOUND && e != ERR_CRYPTO)
         return ftc_no_redis(w, &info);
     if (e == ERR_NOT_FOUND && set_store_reads(w->store)) {
-        hold(w, AWAY_MS, false, STR("")); /* it was entered a moment ago, and is on its way here */
+        hold(w, ON_ITS_WAY_MS, false,
+             STR("What opens the shop was entered a moment ago, and is on its way here."));
         return READ_STOP;
     }
     w->denied = true;

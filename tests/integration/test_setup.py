@@ -437,3 +437,63 @@ def test_the_template_and_the_readme_say_the_same(template, amazon):
             assert (lib.ROOT / words[words.index("--template-file") + 1]).samefile(TEMPLATE)
     address = t.aws_calls()[0][1]["Address"]
     assert re.fullmatch(template["Parameters"]["Address"]["AllowedPattern"], address)
+
+
+# ---- what people get wrong ----
+
+STORE = {"mappings": lib.DEFAULT_MAPPINGS, "secrets": {"webhook": "0123456789abcdef"}}
+SELLER = {"mappings": lib.DEFAULT_MAPPINGS, "secrets": {"api_key": "0123456789abcdef"}}
+SHOP_ID = "must be the shop's domain as Shopify names it, x.myshopify.com, without https://"
+SELLER_ID = "must be the seller's id, 5 to 32 capital letters and digits"
+COPY = "begins or ends with a blank, or holds a control character such as a line feed: copy it again"
+
+MISTAKES = [
+    ("shopify/acme", STORE, 422, "id", SHOP_ID),
+    ("shopify/www.acme.com", STORE, 422, "id", SHOP_ID),
+    ("shopify/.myshopify.com", STORE, 422, "id", SHOP_ID),
+    ("shopify/https://acme.myshopify.com", STORE, 404, None, "A name within an address goes without \"https://\"."),
+    ("shopify/https:%2F%2Facme.myshopify.com", STORE, 400, None, "stands for a slash"),
+    ("amazon/A3TH%209S8BH6GOGM", SELLER, 422, "id", SELLER_ID),
+    ("amazon/a3th9s8bh6gogm", SELLER, 422, "id", SELLER_ID),
+    ("amazon/A3TH9S8BH6GOGM", {**SELLER, "secrets": {"api_key": "short"}}, 422, "secrets.api_key", "8 to 256"),
+    ("amazon/A3TH9S8BH6GOGM", {**SELLER, "secrets": {"api_key": "0123456789abcdef\n"}}, 422, "secrets.api_key", COPY),
+    ("amazon/A3TH9S8BH6GOGM", {**SELLER, "secrets": {"api_key_header": "x-api-key"}}, 422, "secrets", "secrets.api_key"),
+    ("amazon/A3TH9S8BH6GOGM", {**SELLER, "secrets": {"api_key_header": "x-api-key: "}}, 422, "secrets.api_key_header",
+     "a header's name"),
+    ("amazon/A3TH9S8BH6GOGM", {**SELLER, "secrets": {"refresh_token": "Atzr|x y \n"}}, 422, "secrets.refresh_token", COPY),
+    ("amazon/A3TH9S8BH6GOGM", {**SELLER, "settings": {"region": "EU"}}, 422, "settings.region", '"na", "eu", "fe"'),
+    ("shopify/acme.myshopify.com", {**STORE, "secrets": {"webhook": "0123456789abcdef\n"}}, 422, "secrets.webhook", COPY),
+    ("shopify/acme.myshopify.com", {**STORE, "secrets": {"webhook": " 0123456789abcdef"}}, 422, "secrets.webhook", COPY),
+    ("shopify/acme.myshopify.com", {**STORE, "connection": "acme-de"}, 422, "connection", "set it up first"),
+]
+
+
+@pytest.mark.parametrize("store, body, status, field, message", MISTAKES)
+def test_a_mistake_is_told(shopify, store, body, status, field, message):
+    s, _ = shopify()
+    got, answer = s.stack.receiver.api("PUT", f"/stores/{store}", {"connection": s.connection, **body})
+    assert got == status
+    if field is None:
+        assert message in answer["detail"]
+    else:
+        found = {e["field"]: e["message"] for e in answer["errors"]}
+        assert message in found[field]
+
+
+def test_capital_letters_name_the_same_shop(shopify):
+    s, _ = shopify()
+    status, told = s.stack.receiver.api("GET", f"/stores/shopify/{s.domain.upper()}")
+    assert (status, told["id"]) == (200, s.domain)
+
+
+def test_a_refresh_token_that_is_none_is_told_in_the_log(amazon):
+    s, t = amazon()
+    assert s.stack.receiver.api("PATCH", f"/stores/amazon/{s.domain}", {"secrets": {"refresh_token": "Atzr|none-of-it"}})[0] == 200
+    row = lib.wait_until(lambda: [r for r in s.log("shop_held") if "refresh_token" in r["message"]], "the log says it")[0]
+    assert row["level"] == "error"
+
+
+def test_a_key_without_its_header_goes_by_the_usual_one(amazon):
+    s, t = amazon()
+    assert s.stack.receiver.api("PATCH", f"/stores/amazon/{s.domain}", {"secrets": {"api_key_header": None}})[0] == 200
+    assert '"result":"queued"' in t.step("notification")

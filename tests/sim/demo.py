@@ -34,6 +34,7 @@ sys.path[:0] = [str(ROOT / "tests" / "integration"), str(ROOT / "tests" / "sim")
 import defaults  # noqa: E402
 import lib  # noqa: E402
 import orders  # noqa: E402
+import shops  # noqa: E402
 
 SHOP = "demo-shop.myshopify.com"
 STORE = f"shopify/{SHOP}"
@@ -149,7 +150,9 @@ class Demo:
                              dict(os.environ))
             url = self.wait(lambda: re.search(r"http://\S+", sim.log()), "the simulator listens", sim)[0]
             self.sim_address = url.removeprefix("http://")
-            env |= {f"LH_XERO_{x}_URL": url for x in ("API", "IDENTITY", "LOGIN")}
+            env |= {f"LH_{x}_URL": url for x in ("XERO_API", "XERO_IDENTITY", "XERO_LOGIN", "AMAZON_API", "AMAZON_LWA",
+                                                 "SHOPIFY_API")}
+            env |= dict(zip(("LH_AMAZON_CLIENT_ID", "LH_AMAZON_CLIENT_SECRET"), shops.SCENE["client"]))
         hooks, api, ops = (f"127.0.0.1:{p}" for p in self.ports)
         ready = self.start_program("receiver", env | {
             "LH_ADMIN_TOKEN": f"admin:{self.admin}", "LH_SUPPORT_TOKEN": f"support:{self.support}",
