@@ -17,6 +17,8 @@
 
 #define KEY_HEADER "x-api-key"
 
+#define REFUSED_MS 60000
+
 /* A seller that the body, or the address, names. */
 struct sender {
     char id[AMZ_SELLER + 1];
@@ -234,6 +236,17 @@ static void add_result(struct delivery *d, const struct item *it, enum itk_verdi
     buf_addc(&d->failures, '}');
 }
 
+/* One line a minute: a body may have a thousand bad records. */
+static void log_refused(const struct item *it)
+{
+    static struct log_rate rate;
+    int64_t dropped = 0;
+
+    if (log_rate_ok(&rate, REFUSED_MS, &dropped))
+        log_warn("record_refused", NULL, LOG_Z("result", it->result), LOG_STR("reason", it->reason),
+                 LOG_INT("more_since", dropped));
+}
+
 /* Nothing of the body was taken. WHY is what is wrong with a record that cannot be read. */
 static void refuse_all(struct delivery *d, const char *why)
 {
@@ -278,8 +291,7 @@ static void answer_batch(struct delivery *d, const struct amz_body *body)
         count(&it, v);
         add_result(d, &it, v, i);
         if (v != ITK_TAKEN)
-            log_warn("record_refused", NULL, LOG_Z("result", it.result),
-                     LOG_STR("reason", it.reason));
+            log_refused(&it);
         amz_record_free(&it.record);
         arena_free(&it.arena);
     }

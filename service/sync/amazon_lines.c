@@ -175,24 +175,32 @@ enum err amz_add_charge(struct amz_reader *r, const struct amz_item *item,
 
 /* ---- the order's total ---- */
 
+static bool is_north_american(const struct amz_reader *r)
+{
+    return str_eq(r->home, STR("US")) || str_eq(r->home, STR("CA"));
+}
+
 static enum err fits_neither(struct amz_reader *r, struct money total, struct money on_top)
 {
+    const char *why = "";
+
+    if (r->hidden_wrap)
+        why = " It has a gift whose wrapping is not priced: fetch the order by the Orders API "
+              "2026-01-01.";
+    else if (is_north_american(r) && mon_cmp(r->base, total) == 0)
+        why = " In the United States and Canada no price holds a tax.";
     return err_set(r->info, ERR_RANGE,
                    "The order's total is %s %s, but its parts come to %s with the tax in the "
                    "prices and to %s with the tax of %s on top.%s",
                    mon_text(total).z, r->o->currency, mon_text(r->base).z, mon_text(on_top).z,
-                   mon_text(r->tax).z,
-                   r->hidden_wrap
-                       ? " It has a gift whose wrapping is not priced: fetch the order by "
-                         "the Orders API 2026-01-01."
-                       : "");
+                   mon_text(r->tax).z, why);
 }
 
 /* Prices in the United States and Canada hold no tax. Elsewhere they hold the VAT; where Amazon
  * states what of it the seller owes, it does so for each line, and none means none. */
 static void settle_unstated(struct amz_reader *r)
 {
-    bool on_top = str_eq(r->home, STR("US")) || str_eq(r->home, STR("CA"));
+    bool on_top = is_north_american(r);
     bool stated = r->tax.units != r->withheld.units;
 
     for (size_t i = 0; i < r->o->line_count; i++)
@@ -216,7 +224,7 @@ enum err amz_reconcile(struct amz_reader *r, struct money total, bool net)
         /* The seller receives TOTAL; the buyer paid the withheld tax as well. */
         o->taxes_included = false;
         total = on_top;
-    } else if (mon_cmp(r->base, total) == 0) {
+    } else if (mon_cmp(r->base, total) == 0 && (r->tax.units == 0 || !is_north_american(r))) {
         o->taxes_included = true;
     } else {
         return fits_neither(r, total, on_top);

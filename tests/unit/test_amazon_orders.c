@@ -288,6 +288,11 @@ static const struct {
      "with 30.00 0.00 | 3 x 10.00 - 0.00"},
     {V0_AT("unknown", TOTAL("30.00"), USDS("ItemPrice", "30.00")),
      "with 30.00 0.00 | 3 x 10.00 - 0.00 VAT?"},
+    /* prices that cannot hold the tax beside them */
+    {V0_AT("ATVPDKIKX0DER", TOTAL("30.00"), USDS("ItemPrice", "30.00") USDS("ItemTax", "3.00")),
+     "The order's total is 30.00 USD, but its parts come to 30.00 with the tax in the prices "
+     "and to 33.00 with the tax of 3.00 on top. In the United States and Canada no price holds "
+     "a tax."},
     /* tax that Amazon remits */
     {V0(TOTAL("33.00"),
         USDS("ItemPrice", "30.00")
