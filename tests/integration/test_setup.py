@@ -130,7 +130,7 @@ class Books(lib.Shop):
 @pytest.fixture(scope="module")
 def stack():
     """A stack whose time may be moved."""
-    made = lib.Stack()
+    made = lib.Stack(LH_PUBLIC_URL="https://ledgerhook.example.com")
     yield made
     made.close()
 
@@ -167,6 +167,11 @@ def test_the_variables_are_those_of_the_running_programs(stack, terminal, tmp_pa
     t.step("variables")
     assert len(t.type('printf "%s" "$ADMIN"').strip()) == 48
     assert t.type('printf "%s" "$API"').strip() == "http://127.0.0.1:8081/api/v1"
+
+
+def test_xero_by_consent_in_a_browser(stack, terminal):
+    s = Books(stack, "set-up.myshopify.com")
+    assert '{"url":"' + stack.sim.url in terminal(stack, **s.names()).step("consent")
 
 
 # ---- Shopify ----
@@ -219,6 +224,14 @@ def test_an_app_of_ones_own(shopify):
     s.stack.sim.control("POST", "clock", {"advance_seconds": 86400})
     assert t.step("token")
     assert s.stack.receiver.api("POST", f"/orders/shopify/{s.domain}/{missed['id']}/export?wait=20")[0] == 200
+
+
+def test_both_kinds_of_webhooks_at_once(shopify):
+    s, t = shopify()
+    both = re.search(r'"webhook_admin":"<[^>]*>"', README)[0]
+    t.type(command("client secret").replace('"}}', '", ' + both + "}}"))
+    for secret, status in (("shpss_app-1", 200), ("secret-of-the-admin", 200), ("first-of-the-admin", 401)):
+        assert s.send("orders/create", sold(status="pending"), secret=secret)[0] == status
 
 
 def test_an_app_that_shopify_refuses_gives_no_token(shopify):
@@ -302,13 +315,13 @@ def piped(template, body):
 @pytest.fixture
 def amazon(stack, terminal):
     """A seller whom Amazon has, with an order there, and a terminal whose README is about it."""
-    def make(on=stack, order=ORDER):
+    def make(on=stack, created=None):
         s = Books(on, f"A{uuid.uuid4().hex[:12].upper()}")
         refresh = f"Atzr|{uuid.uuid4().hex}"
         on.sim.control("POST", "amazon/sellers", {"seller_id": s.domain, "refresh_token": refresh, "region": "eu"})
         s.order = order_id()
         on.sim.control("POST", "amazon/orders", {"seller_id": s.domain, "orders": [
-            {**order, "orderId": s.order, "createdTime": ago(minutes=30), "lastUpdatedTime": ago(seconds=1)}]})
+            {**ORDER, "orderId": s.order, "createdTime": created or ago(minutes=30), "lastUpdatedTime": created or ago(seconds=1)}]})
         t = terminal(on, **s.names(), **{
             "A3TH9S8BH6GOGM": s.domain, "<refresh token>": refresh, "<order number>": s.order,
             "<QueueArn>": "arn:aws:sqs:eu-west-1:123456789012:orders"})
@@ -366,8 +379,14 @@ def test_amazon_is_told_of_the_queue_and_the_seller(amazon):
     assert '"result":"queued","reason":"waiting_for_fetch"' in t.step("notification")
     s.wait_done(s.order)
     assert s.order in t.step("notification")
-    t.values["<task>"] = "no-such-task"
-    assert "task" in t.type(command("backfill").splitlines()[0])
+
+
+def test_days_of_the_past_are_read_on_request(amazon):
+    s, t = amazon(created="2026-01-15T12:00:00Z")
+    ask, look = command("backfill").splitlines()
+    t.values["<task>"] = json.loads(t.type(ask))["task"]
+    lib.wait_until(lambda: json.loads(t.type(look))["status"] == "done", "the task ends")
+    assert s.wait_state(s.order, "skipped")["reason"] == "before_start_date"
 
 
 def test_the_key_is_changed_without_losing_a_notification(amazon, template):
