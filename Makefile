@@ -62,7 +62,7 @@ UNIT     := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 FUZZERS  := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 C_FILES   = $(shell find service queue handlers tests -name '*.[ch]')
 
-.PHONY: all run test unit integration properties permutations lint analyze format format-check sanitize chaos fuzz coverage image
+.PHONY: all run test unit integration properties permutations lint analyze format format-check sanitize chaos shops fuzz coverage image
 .PHONY: install help clean setup-build setup-run setup-test
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -166,6 +166,8 @@ sanitize: ## the whole suite under ASan+UBSan+LSan, the unit tests under TSan
 chaos: all ## kill and stop everything for MINUTES (10), then audit; SEED=n plays a run again
 	@$(TEST_ENV) $(PYTHON) tests/chaos/chaos.py --minutes $(or $(MINUTES),10) --seed "$(SEED)" \
 	    --workers $(or $(WORKERS),3) --receivers $(or $(RECEIVERS),2) --connections $(or $(CONNECTIONS),20)
+shops: all $(B)/tests/bench/faster.so ## 1,000 missed orders found, 500 read at Amazon's limits, two minutes; SEED, ORDERS, PART
+	@$(TEST_ENV) $(PYTHON) tests/shops/shops.py --seed $(or $(SEED),1) --orders $(or $(ORDERS),1000) $(PART)
 fuzz: ## run every fuzz target for FUZZ_SECONDS (10)
 	@$(MAKE) --no-print-directory -j$(JOBS) MODE=fuzz run-fuzz
 .PHONY: run-fuzz

@@ -5,54 +5,16 @@ limits of a minute and of a day are met in the time there is. The receiver, the 
 program keep real time."""
 
 import collections
-import contextlib
 import os
 import threading
 import time
 import zlib
 
-from parts import CUSTOMER, MAPPINGS, ORDER, ROUNDS, TOOLS, Load, cpu_seconds, lib, median, order_body
+from parts import CUSTOMER, MAPPINGS, ORDER, ROUNDS, Load, cpu_seconds, lib, median, order_body
+from stacks import from_now, new_stack, start_workers, stop_workers
 
 INVOICES, PAYMENTS, CONTACTS = (f"/api.xro/2.0/{x}" for x in ("Invoices", "Payments", "Contacts"))
-REAL_TIME = {"LD_PRELOAD": "", "FASTER": ""}
 P = lib.PREFIX
-
-
-@contextlib.contextmanager
-def faster(times):
-    """What is started meanwhile lives TIMES faster."""
-    os.environ.update(LD_PRELOAD=str(TOOLS / "faster.so"), FASTER=times)
-    try:
-        yield
-    finally:
-        del os.environ["LD_PRELOAD"], os.environ["FASTER"]
-
-
-def from_now(times):
-    """The clocks' words for faster.c: they go TIMES faster from this moment."""
-    return f"{times} {time.time_ns()} {time.monotonic_ns()}"
-
-
-def new_stack(clock=None, **env):
-    """Redis, simulator and receiver; workers are started by the measurement."""
-    options = {"LH_LOG_LEVEL": "info", "LH_THREADS": 256, "LH_ACTIVE": 128, "LH_WORKERS": 16, **env, **REAL_TIME}
-    redis = {"auto_aof_rewrite_percentage": "0"}
-    if not clock:
-        return lib.Stack(worker=False, redis=redis, record=False, **options)
-    with faster(clock):
-        return lib.Stack(worker=False, redis=redis, record=False, **options)
-
-
-def start_workers(stack, count, clock=None, **env):
-    with faster(clock) if clock else contextlib.nullcontext():
-        fake = {k: os.environ[k] for k in REAL_TIME if k in os.environ}
-        return [stack.start_worker(**{**env, **fake}) for _ in range(count)]
-
-
-def stop_workers(stack, workers):
-    for worker in workers:
-        worker.stop()
-        stack.processes.remove(worker)
 
 
 class Shop(lib.Shop):
