@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from decimal import Decimal
@@ -474,6 +475,26 @@ class Stack:
         self.sim.check_requests()
         shutil.rmtree(self.folder, ignore_errors=True)
         return codes
+
+
+class Minutes(threading.Thread):
+    """Forgets the calls of the last minute of CONNECTIONS() until it is ended, for tests in which our own limit
+    is not what is looked at."""
+
+    def __init__(self, redis, connections):
+        super().__init__(daemon=True)
+        self.call, self.connections, self.ended = Resp(redis.path), connections, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.ended.wait(0.2):
+            for connection in self.connections():
+                self.call("DEL", f"{PREFIX}minute:{connection}")
+
+    def end(self):
+        self.ended.set()
+        self.join()
+        self.call.close()
 
 
 def load_sample(name):

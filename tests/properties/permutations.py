@@ -17,7 +17,6 @@ import http.client
 import pathlib
 import random
 import sys
-import threading
 import time
 import zlib
 from dataclasses import dataclass, field
@@ -159,25 +158,6 @@ class Stores:
                    + call("ZCARD", f"{lib.PREFIX}leases:{s.connection}") for s in self.rows.values())
 
 
-class Minutes(threading.Thread):
-    """Forgets the calls of the last minute: our own limit is not what is tested here."""
-
-    def __init__(self, stack, stores):
-        super().__init__(daemon=True)
-        self.call, self.stores, self.ended = lib.Resp(stack.redis.path), stores, threading.Event()
-        self.start()
-
-    def run(self):
-        while not self.ended.wait(0.2):
-            for store in list(self.stores.rows.values()):
-                self.call("DEL", f"{lib.PREFIX}minute:{store.connection}")
-
-    def end(self):
-        self.ended.set()
-        self.join()
-        self.call.close()
-
-
 # ---- deliveries ----
 
 def deliver(address, rows):
@@ -305,7 +285,7 @@ class Run:
     def batch(self, seeds, serial):
         """All arrangements of SEEDS; returns the next free serial."""
         stores = Stores(self.stack)
-        minutes = Minutes(self.stack, stores)
+        minutes = lib.Minutes(self.stack.redis, lambda: [s.connection for s in list(stores.rows.values())])
         arrangements = []
         for seed in seeds:
             for number in range(self.times):

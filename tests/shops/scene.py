@@ -1,6 +1,7 @@
 """The programs with shops that the simulator plays, on clocks that go faster where limits take minutes, and
 what of the shops' orders is under way."""
 
+import signal
 import threading
 
 import stacks
@@ -19,7 +20,8 @@ class Scene:
         self.clock = stacks.from_now(times) if times else None
         self.stack = stacks.new_stack(self.clock, **env)
         self.sim, self.call = self.stack.sim, self.stack.redis.call
-        self.workers = []
+        self.workers, self.unlimited = [], []
+        self.minutes = lib.Minutes(self.stack.redis, lambda: list(self.unlimited))
         try:
             self.start_workers(count)
         except BaseException:
@@ -28,6 +30,11 @@ class Scene:
 
     def start_workers(self, count):
         self.workers = stacks.start_workers(self.stack, count, self.clock)
+
+    def lift_limits(self, store):
+        """Xero's limits, and ours for Xero, are not kept to for this store's connection: they take minutes."""
+        self.unlimited.append(store.connection)
+        self.sim.control("POST", "organisation", {"tenant": store.tenant, "limits": False})
 
     def kill_workers(self):
         """kill -9 of all of them, whatever they do; as many follow."""
@@ -66,7 +73,10 @@ class Scene:
         self.close()
 
     def close(self):
+        self.minutes.end()
         try:
+            for worker in self.workers:
+                worker.signal(signal.SIGTERM)
             self.stack.close()
         finally:
             for process in [*self.stack.processes, self.sim.process, self.stack.redis.process]:
