@@ -104,8 +104,8 @@ local function take(key, taken, limit, till)
   return limit
 end
 
-local function take_ready(C)
-  local at, only_by_hand = start_time(C)
+local function take_ready(C, lane)
+  local at, only_by_hand = start_time(C, lane, redis.call('ZCARD', P .. 'leases:' .. C))
   if not at or at > now then return nil end
   local taken = {}
   local limit = take(P .. 'ready:' .. C, taken, N, only_by_hand and 0 or now)
@@ -129,11 +129,11 @@ end
 
 for _, C in ipairs(redis.call('ZRANGE', P .. 'due', '-inf', now, 'BYSCORE', 'LIMIT', 0, LOOK)) do
   local out
-  local sent_twice = redis.call('ZSCORE', P .. 'leases:' .. C, token)
-  if redis.call('HGET', P .. 'conn:' .. C, 'status') == 'active' and not sent_twice then
+  local lane, sent_twice = lane_of(C), redis.call('ZSCORE', P .. 'leases:' .. C, token)
+  if lane[1] == 'active' and not sent_twice then
     local dead = redis.call('ZRANGE', P .. 'leases:' .. C, '-inf', now, 'BYSCORE', 'LIMIT', 0, 1)[1]
     if dead then out = take_over(C, dead) end
-    out = out or take_ready(C)
+    out = out or take_ready(C, lane)
   end
   local at = relane(C)
   if out then

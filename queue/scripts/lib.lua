@@ -17,12 +17,19 @@ end
 
 -- Earliest time at which connection C may make its next call by the minute's limit; 0: now.
 local function minute_free(C)
-  redis.call('ZREMRANGEBYSCORE', P .. 'minute:' .. C, '-inf', now - MINUTE_MS)
-  if redis.call('ZCARD', P .. 'minute:' .. C) < MINUTE then return 0 end
-  return first(P .. 'minute:' .. C) + MINUTE_MS + 1
+  local key = P .. 'minute:' .. C
+  if redis.call('ZCARD', key) < MINUTE then return 0 end
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - MINUTE_MS)
+  if redis.call('ZCARD', key) < MINUTE then return 0 end
+  return first(key) + MINUTE_MS + 1
 end
 
--- What connection C may spend. Xero says with each answer how many calls of its day are left; its day
+-- What of connection C says when it may call: status, not-before, turn, and what `budget` needs.
+local function lane_of(C)
+  return redis.call('HMGET', P .. 'conn:' .. C, 'status', 'nb', 'turn', 'day_left', 'day_max', 'day_end', 'cpb')
+end
+
+-- What the connection of LANE may spend. Xero says with each answer how many calls of its day are left; its day
 -- ends at a time of its own, seen when the figure jumps up. Until the first answer, and when the day is
 -- over, one call at a time finds out. A share of the day is kept for exports by hand. As long as nine
 -- tenths of what an even spending leaves are left, an order leaves at once: a tenth of the day may be
@@ -30,30 +37,28 @@ end
 -- lingers as long as what is left has to last, so that its calls are shared by more orders.
 -- Returns calls in flight allowed, calls left for all, calls left by hand, linger ms, end of the day.
 local DAY_MS, BATCH = 86400000, 50
-local function budget(C)
-  local c = redis.call('HMGET', P .. 'conn:' .. C, 'day_left', 'day_max', 'day_end', 'cpb')
-  local left, ends = tonumber(c[1] or 0), tonumber(c[3] or 0)
-  if not c[1] or ends <= now then return 1, 1, 1, 0, now end
+local function budget(lane)
+  local left, max, ends = tonumber(lane[4] or 0), tonumber(lane[5] or 0), tonumber(lane[6] or 0)
+  if not lane[4] or ends <= now then return 1, 1, 1, 0, now end
   local o = redis.call('HMGET', P .. 'options', 'reserve', 'linger_max')
-  local reserve = math.ceil(tonumber(c[2]) * tonumber(o[1] or 5) / 100)
-  local free, usual = left - reserve, tonumber(c[2]) - reserve
+  local reserve = math.ceil(max * tonumber(o[1] or 5) / 100)
+  local free, usual = left - reserve, max - reserve
   local linger = 0
   if free < usual * 0.9 * (ends - now) / DAY_MS then
-    linger = (ends - now) * tonumber(c[4] or 200) / 100 / math.max(free, 1)
+    linger = (ends - now) * tonumber(lane[7] or 200) / 100 / math.max(free, 1)
     linger = math.floor(math.min(linger, tonumber(o[2] or 900000)))
   end
   return IN_FLIGHT, free, left, linger, ends
 end
 
--- When connection C may begin a new batch; nil: nothing waits, or its calls in flight are all taken.
--- Second: true if only exports by hand may be taken.
-local function start_time(C)
+-- When connection C, whose LANE is given with its calls in FLIGHT, may begin a new batch; nil: nothing
+-- waits, or its calls in flight are all taken. Second: true if only exports by hand may be taken.
+local function start_time(C, lane, flight)
   local r, l = first(P .. 'ready:' .. C), first(P .. 'later:' .. C)
   local at = r and l and math.min(r, l) or r or l
   if not at then return nil end
-  local flight, free, left, linger, ends = budget(C)
-  if redis.call('ZCARD', P .. 'leases:' .. C) >= flight then return nil end
-  local conn = redis.call('HMGET', P .. 'conn:' .. C, 'nb', 'turn')
+  local allowed, free, left, linger, ends = budget(lane)
+  if flight >= allowed then return nil end
   local by_hand = r == 0
   if (by_hand and left or free) <= 0 then
     at = math.max(at, ends)
@@ -61,14 +66,16 @@ local function start_time(C)
       redis.call('ZCARD', P .. 'ready:' .. C) + redis.call('ZCARD', P .. 'later:' .. C) < BATCH then
     at = at + linger
   end
-  return math.max(at, tonumber(conn[1] or 0), tonumber(conn[2] or 0), minute_free(C)), free <= 0
+  return math.max(at, tonumber(lane[2] or 0), tonumber(lane[3] or 0), minute_free(C)), free <= 0
 end
 
 -- When lane C is next worth a try; nil: nothing to do. A lane that is not active does nothing: its
 -- dead leases are settled when it is resumed.
 local function lane_time(C)
-  if redis.call('HGET', P .. 'conn:' .. C, 'status') ~= 'active' then return nil end
-  local dead, at = first(P .. 'leases:' .. C), start_time(C)
+  local lane = lane_of(C)
+  if lane[1] ~= 'active' then return nil end
+  local leases = redis.call('ZRANGE', P .. 'leases:' .. C, 0, -1, 'WITHSCORES')
+  local dead, at = tonumber(leases[2]), start_time(C, lane, #leases / 2)
   return dead and at and math.min(dead, at) or at or dead
 end
 
@@ -86,8 +93,7 @@ end
 
 -- Wakes an idle worker. At most 64 rings are kept; a ring too many costs one empty look.
 local function ring()
-  redis.call('LPUSH', P .. 'wake', '1')
-  redis.call('LTRIM', P .. 'wake', 0, 63)
+  if redis.call('LPUSH', P .. 'wake', '1') > 64 then redis.call('LTRIM', P .. 'wake', 0, 63) end
 end
 
 local function relane_and_ring(C)
@@ -237,9 +243,10 @@ local function fetch_clear(S)
 end
 
 -- Adds to an order's trail: MEMBERS is JSON members without braces.
+local TRAIL = 200
 local function trail_add(O, members)
-  redis.call('LPUSH', P .. 'trail:' .. O, '{"t":' .. string.format('%d', now) .. ',' .. members .. '}')
-  redis.call('LTRIM', P .. 'trail:' .. O, 0, 199)
+  local key, line = P .. 'trail:' .. O, '{"t":' .. string.format('%d', now) .. ',' .. members .. '}'
+  if redis.call('LPUSH', key, line) > TRAIL then redis.call('LTRIM', key, 0, TRAIL - 1) end
 end
 
 local function log_add(C, level, store, order, event, message)
@@ -297,12 +304,10 @@ end
 -- all that is live, unless it is by hand.
 local function make_ready(C, O, at, later)
   local key = P .. 'order:' .. O
-  if not at then
-    at = redis.call('HGET', key, 'byhand') and 0 or now
-  end
-  redis.call('HSET', key, 'st', 'waiting', 'conn', C)
-  redis.call('HSETNX', key, 'wt', string.format('%d', now))
-  redis.call('HDEL', key, 'tok')
+  local o = redis.call('HMGET', key, 'byhand', 'wt', 'tok')
+  at = at or o[1] and 0 or now
+  redis.call('HSET', key, 'st', 'waiting', 'conn', C, 'wt', o[2] or string.format('%d', now))
+  if o[3] then redis.call('HDEL', key, 'tok') end
   redis.call('ZADD', P .. (later and at > 0 and 'later:' or 'ready:') .. C, at, O)
   at_work(O)
 end

@@ -15,20 +15,18 @@ if ARGV[4] == '1' then
   redis.call('HDEL', batch, 'kind', 'bytes', 'key', 'meta', 'sent', 'look_up', 'settles')
 end
 if ARGV[6] == '0' then return { 'go' } end
-local status = redis.call('HGET', P .. 'conn:' .. C, 'status')
-if status ~= 'active' then return { 'paused' } end
+local lane = lane_of(C)
+if lane[1] ~= 'active' then return { 'paused' } end
 local free = minute_free(C)
 if free > 0 then return { 'wait', string.format('%d', free - now) } end
-local _, all, by_hand, _, ends = budget(C)
+local _, all, by_hand, _, ends = budget(lane)
 if (redis.call('HGET', batch, 'by_hand') and by_hand or all) <= 0 then
   return { 'wait', string.format('%d', ends - now) }
 end
 local n = redis.call('HINCRBY', batch, 'calls', 1)
 redis.call('ZADD', P .. 'minute:' .. C, now, token .. ':' .. n)
 redis.call('PEXPIRE', P .. 'minute:' .. C, 2 * MINUTE_MS)
-if redis.call('HGET', P .. 'conn:' .. C, 'day_left') then
-  redis.call('HINCRBY', P .. 'conn:' .. C, 'day_left', -1)
-end
+if lane[4] then redis.call('HINCRBY', P .. 'conn:' .. C, 'day_left', -1) end
 if ARGV[9] ~= '' then
   local same = redis.call('HGET', batch, 'key') == ARGV[9]
   redis.call('HSET', batch, 'kind', ARGV[7], 'bytes', ARGV[8], 'key', ARGV[9], 'meta', ARGV[10])
