@@ -16,6 +16,23 @@ struct str amz_words(struct amz_reader *r, const struct js_value *v, const char 
     return js_text(js_get(v, key), &text) ? ord_words(text, r->arena) : STR("");
 }
 
+enum err amz_item_id(struct amz_reader *r, const struct js_value *v, const char *key,
+                     struct str *out)
+{
+    size_t digits = 0, others = 0;
+
+    *out = amz_words(r, v, key);
+    for (size_t i = 0; i < out->n; i++) {
+        char c = out->p[i], small = (char)(c | 0x20);
+
+        digits += c >= '0' && c <= '9';
+        others += (small >= 'a' && small <= 'z') || c == '-' || c == '_';
+    }
+    if (digits == 0 || digits + others != out->n)
+        return err_set(r->info, ERR_MISSING, "%s is missing, or is no id.", key);
+    return ERR_OK;
+}
+
 void amz_time(const struct js_value *v, const char *key, char out[36])
 {
     struct str text;
@@ -238,14 +255,13 @@ static enum err read_item(struct amz_reader *r, const struct js_value *v)
     const struct js_value *product = js_get(v, "product"), *sent = js_get(v, "fulfillment");
     struct item item = {.r = r};
     struct money zero = mon_zero(r->o->currency);
-    enum err e = ERR_OK;
+    enum err e = amz_item_id(r, v, "orderItemId", &item.known.id);
 
-    item.known.id = amz_words(r, v, "orderItemId");
+    if (e != ERR_OK)
+        return e;
     item.known.title = amz_words(r, product, "title");
     item.known.sku = amz_words(r, product, "sellerSku");
     item.known.withheld = is_withheld(js_get(v, "tax"));
-    if (item.known.id.n == 0)
-        return err_set(r->info, ERR_MISSING, "orderItemId is missing.");
     if (!js_int64(js_get(v, "quantityOrdered"), &item.known.quantity) || item.known.quantity < 0)
         return err_set(r->info, ERR_TYPE, "quantityOrdered is no whole number from 0.");
     if (!js_int64(js_get(sent, "quantityFulfilled"), &item.known.shipped) || item.known.shipped < 0)

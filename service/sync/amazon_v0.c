@@ -65,14 +65,13 @@ static bool is_withheld(const struct js_value *v)
 
 static enum err read_item(struct amz_reader *r, const struct js_value *v)
 {
-    struct amz_item item = {.id = amz_words(r, v, "OrderItemId"),
-                            .title = amz_words(r, v, "Title"),
+    struct amz_item item = {.title = amz_words(r, v, "Title"),
                             .sku = amz_words(r, v, "SellerSKU"),
                             .withheld = is_withheld(v)};
-    enum err e = ERR_OK;
+    enum err e = amz_item_id(r, v, "OrderItemId", &item.id);
 
-    if (item.id.n == 0)
-        return err_set(r->info, ERR_MISSING, "OrderItemId is missing.");
+    if (e != ERR_OK)
+        return e;
     if (!js_int64(js_get(v, "QuantityOrdered"), &item.quantity) || item.quantity < 0)
         return err_set(r->info, ERR_TYPE, "QuantityOrdered is no whole number from 0.");
     if (!js_int64(js_get(v, "QuantityShipped"), &item.shipped) || item.shipped < 0)

@@ -441,6 +441,46 @@ static void a_buyer_is_known_by_the_address_that_amazon_gives(void **state)
     end(&s);
 }
 
+/* An item's id names its line in documents, beside names of ours like "rounding". */
+#define ITEM_OF_V0                                                                                 \
+    "{'orderResponse':{'AmazonOrderId':'250-0000002-0000002','OrderStatus':'Unshipped',"           \
+    "'OrderTotal':" USD("1") "},'orderItemsResponse':{'OrderItems':[{'OrderItemId':'%s',"          \
+                             "'QuantityOrdered':1,'ItemPrice':" USD("1") "}]}}"
+#define ITEM_OF_2026                                                                               \
+    "{'order':{'orderId':'250-0000002-0000002','fulfillment':{'fulfillmentStatus':'SHIPPED'},"     \
+    "'proceeds':{'grandTotal':" EUR("1") "},'orderItems':[{'orderItemId':'%s','quantityOrdered':"  \
+                                         "1,'product':{'price':{'unitPrice':" EUR("1") "}}}]}}"
+
+static void check_item_id(const char *id, bool good)
+{
+    struct sample s;
+    char text[1000];
+
+    for (int shape = 0; shape < 2; shape++) {
+        if (shape == 0)
+            snprintf(text, sizeof(text), ITEM_OF_V0, id);
+        else
+            snprintf(text, sizeof(text), ITEM_OF_2026, id);
+        if ((read_text(&s, text) == ERR_OK) != good)
+            fail_msg("\"%s\": %s", id, s.info.text);
+        assert_true(good || strstr(s.info.text, "rderItemId is missing, or is no id."));
+        end(&s);
+    }
+}
+
+static void an_item_needs_an_id_that_is_none_of_our_own_names(void **state)
+{
+    static const char *const good[] = {"05015851154158", "7", "Item_7-a"};
+    static const char *const bad[] = {"",        "1,2", "rounding", "tip", "discount:exempt",
+                                      "wrap:17", "1 2", "1/2"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        check_item_id(good[i], true);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        check_item_id(bad[i], false);
+}
+
 static void an_order_needs_its_own_kind_of_id(void **state)
 {
     struct sample s;
@@ -474,6 +514,7 @@ int main(void)
         cmocka_unit_test(a_replacement_that_costs_money_is_a_sale),
         cmocka_unit_test(an_order_of_another_channel_is_sold_elsewhere),
         cmocka_unit_test(a_buyer_is_known_by_the_address_that_amazon_gives),
+        cmocka_unit_test(an_item_needs_an_id_that_is_none_of_our_own_names),
         cmocka_unit_test(an_order_needs_its_own_kind_of_id),
         cmocka_unit_test(the_link_comes_out_of_the_id_alone),
     };
