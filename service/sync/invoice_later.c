@@ -47,8 +47,8 @@ static bool rate_of(struct inv_books *b, enum inv_doc kind, const struct inv_lin
     if (!str_starts(key, STR("discount:")) || str_eq(key, STR("discount:exempt")))
         return !inv_is_goods(key); /* exempt, as roundings are */
     (void)str_split(&text, ':');
-    text = str_split(&text, ' '); /* "discount:0.2 VAT" */
-    return mon_rate_parse(text, out, NULL) == ERR_OK;
+    text = str_split(&text, ' '); /* "discount:0.2 VAT"; 0 where the shop does not state it */
+    return mon_rate_parse(text, out, NULL) == ERR_OK && out->units != 0;
 }
 
 /* One line of AMOUNT and TAX on the account and tax type of ROW. */

@@ -593,6 +593,22 @@ def test_what_was_booked_as_paid_is_taken_back_when_amazon_cancels(stack, name, 
     assert (s.failed(), books_of(s), len(s.books()["payments"])) == ([], (0, 0, 0, 0), 2)
 
 
+def test_a_discount_line_is_taken_back_with_the_tax_that_it_was_written_with(stack):
+    """Amazon states no rates: what the mapped tax type would charge on the discount is not meant."""
+    s = Seller(stack, settings={"discount_lines": True})
+    trade(s)
+    body, order, total, _ = forwarded(NEW[3])
+    parts = body["order"]["orderItems"][0]["proceeds"]["breakdowns"]
+    next(p for p in parts if p["type"] == "ITEM")["subtotal"]["amount"] = "44.99"
+    parts.append({"type": "DISCOUNT", "subtotal": {"currencyCode": "USD", "amount": "5.00"}})
+    s.send(body, query=f"?seller={s.domain}")
+    s.wait_done(order)
+    assert books_of(s) == (total, 10, total, 0)
+    s.send(cancelled(body, "amounts"), query=f"?seller={s.domain}")
+    s.idle()
+    assert (s.failed(), books_of(s)) == ([], (0, 0, 0, 0))
+
+
 def test_an_item_that_amazon_cancels_is_taken_back_with_its_money(stack):
     """First the only item with a tax, then back again, then all."""
     s = Seller(stack)
