@@ -39,8 +39,8 @@ struct amz_item {
 
 /* Text of at most LIM_NAME bytes, without control characters; "" for what is none. */
 struct str amz_words(struct amz_reader *r, const struct js_value *v, const char *key);
-/* The item's own id: letters, digits, - and _, a digit among them, so that no name of a line of ours
- * ("tip", "rounding", "wrap:<id>") is one. ERR_MISSING: none. */
+/* The item's own id: letters, digits, - and _, a digit among them, so that no name of a line of
+ * ours ("tip", "rounding", "wrap:<id>") is one. ERR_MISSING: none. */
 enum err amz_item_id(struct amz_reader *r, const struct js_value *v, const char *key,
                      struct str *out) MUST_CHECK;
 /* A time as it was written; "" for anything that is none. */
