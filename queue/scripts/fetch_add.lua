@@ -41,7 +41,7 @@ elseif on ~= '1' and not in_xero then
 end
 if result == 'queued' then
   -- One that is being read at this moment is in its lease, not here: it will be read again.
-  fetch_front(S, O:sub(#S + 2))
+  fetch_put(S, 'fetch:', O:sub(#S + 2), now)
   fetch_relane(S)
 end
 

@@ -7,13 +7,8 @@
 local S, item = ARGV[1], ARGV[2]
 local s = redis.call('HMGET', P .. 'store:' .. S, 'version', 'deleted')
 if not s[1] or s[2] then return 0 end
-if ARGV[4] == 'fetch:' then
-  fetch_front(S, item)
-  if ARGV[3] ~= '' then redis.call('HSET', P .. 'fetchstate:' .. S, item, ARGV[3]) end
-elseif not redis.call('ZSCORE', P .. 'fetch:' .. S, item) then
-  fetch_put(S, 'fetchlater:', item, now)
-  -- It may be read for somebody at this moment, from whom nothing is taken.
-  if ARGV[3] ~= '' then redis.call('HSETNX', P .. 'fetchstate:' .. S, item, ARGV[3]) end
-end
+if ARGV[4] == 'fetchlater:' and redis.call('ZSCORE', P .. 'fetch:' .. S, item) then return 1 end
+fetch_put(S, ARGV[4], item, now)
+if ARGV[3] ~= '' then redis.call('HSET', P .. 'fetchstate:' .. S, fetch_field(ARGV[4], item), ARGV[3]) end
 fetch_relane(S)
 return 1

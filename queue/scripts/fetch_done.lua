@@ -34,8 +34,8 @@ local function finish(item, queue, outcome, at, state, progress)
   local status = id and tell(id, outcome, progress)
   redis.call('HDEL', P .. 'fetchdied:' .. S, item)
   if outcome == 'again' and status ~= 'cancelled' then
-    if state ~= '' then redis.call('HSET', states, item, state) end
-    if status ~= 'paused' then fetch_put(S, queue, item, at) end
+    if state ~= '' then redis.call('HSET', states, fetch_field(queue, item), state) end
+    fetch_put(S, queue, item, at)
   else
     fetch_forget(S, item)
     if id then redis.call('SREM', P .. 'fetchtasks:' .. S, item) end

@@ -69,7 +69,7 @@ local function take(S)
     redis.call('ZREM', P .. queue .. S, item)
     redis.call('HSET', P .. 'fetchbatch:' .. S .. ':' .. token, item, queue .. at)
     out[#out + 1] = item
-    out[#out + 1] = redis.call('HGET', P .. 'fetchstate:' .. S, item) or ''
+    out[#out + 1] = redis.call('HGET', P .. 'fetchstate:' .. S, fetch_field(queue, item)) or ''
   end
   redis.call('ZADD', P .. 'fetchlease:' .. S, now + lease_ms, token)
   redis.call('HSET', P .. 'seller:' .. S, 'turn', now)

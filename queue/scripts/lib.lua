@@ -174,8 +174,10 @@ local function fetch_time(S)
 end
 
 -- Puts ITEM into QUEUE of lane S, due from AT on. It waits in one queue only: once it is asked for in
--- front, it need not be read again behind.
+-- front, it need not be read again behind. A backfill that was paused or cancelled meanwhile does not wait.
 local function fetch_put(S, queue, item, at)
+  local task = item:match('^%*backfill:(.*)$')
+  if task and redis.call('HGET', P .. 'task:' .. task, 'status') ~= 'waiting' then return end
   if queue == 'fetch:' then
     redis.call('ZREM', P .. 'fetchlater:' .. S, item)
   elseif redis.call('ZSCORE', P .. 'fetch:' .. S, item) then
@@ -184,16 +186,18 @@ local function fetch_put(S, queue, item, at)
   redis.call('ZADD', P .. queue .. S, 'LT', at, item)
 end
 
--- Somebody asks for order ITEM: it need not wait, nor be read as what it may have waited for.
-local function fetch_front(S, item)
-  if redis.call('ZSCORE', P .. 'fetchlater:' .. S, item) then redis.call('HDEL', P .. 'fetchstate:' .. S, item) end
-  fetch_put(S, 'fetch:', item, now)
+-- The field of fetchstate with what a worker is to be told with ITEM of QUEUE: who asks for an order by
+-- hand and who may wait do not overwrite each other.
+local function fetch_field(queue, item)
+  return queue == 'fetch:' and '!' .. item or item
 end
 
 -- Item is at rest: its state goes, unless it was asked for again meanwhile.
 local function fetch_forget(S, item)
-  if not redis.call('ZSCORE', P .. 'fetch:' .. S, item) and not redis.call('ZSCORE', P .. 'fetchlater:' .. S, item) then
-    redis.call('HDEL', P .. 'fetchstate:' .. S, item)
+  for _, queue in ipairs({ 'fetch:', 'fetchlater:' }) do
+    if not redis.call('ZSCORE', P .. queue .. S, item) then
+      redis.call('HDEL', P .. 'fetchstate:' .. S, fetch_field(queue, item))
+    end
   end
 end
 

@@ -275,6 +275,11 @@ enum read_next ftc_backfill(struct reading *w, const struct fet_item *item)
         print_time(at > 0 ? at : 0, p.after);
         print_time(time(NULL) - SETTLE_S, p.before);
     }
+    if (!p.from[0] || !p.to[0]) { /* without its days it would be of all orders there are */
+        ftc_report(w, item, FET_FAILED, 0, STR(""),
+                   progress(w, &p, false, "The backfill's days are not known any more."));
+        return READ_GO;
+    }
     enum read_next n = read_one(w, &p, "backfill", &next);
     if (n == READ_STOP && !w->denied)
         return n;

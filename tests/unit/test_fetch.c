@@ -474,6 +474,20 @@ static void test_a_cancelled_backfill_leaves_nothing(void **state)
     status("cancelled", id);
     assert_int_equal(redis_int(r, "EXISTS", RDS_PREFIX "fetchstate:" A), 0);
     assert_int_equal(fet_backfill_set(r, id, "resume", "admin", NULL), ERR_CONFLICT);
+    /* Cancelled, and paused, while it is read by a worker that dies. */
+    static const char *const set[] = {"cancel", "pause"};
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(fet_backfill(r, A, STR("{}"), "admin", id, NULL), ERR_OK);
+        l = lease(1, 20);
+        fet_lease_free(&l);
+        assert_int_equal(fet_backfill_set(r, id, set[i], "admin", NULL), ERR_OK);
+        ask(A, "1"); /* what the next worker finds */
+        l = lease(60000, 20);
+        assert_true(str_eq(l.items[0].id, STR("1")));
+        all_done(&l);
+        nothing_due();
+    }
 }
 
 /* ---- several workers ---- */
