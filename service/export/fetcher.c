@@ -112,6 +112,37 @@ enum read_next ftc_permit(struct reading *w, const char *kind, int64_t cost)
     return permit == FET_GO ? READ_GO : READ_STOP;
 }
 
+/* What somebody can do about a refusal; shops only say what they refuse. */
+static const char *advice(const struct reading *w, enum shc_denied denied)
+{
+    bool amazon = strcmp(w->store->platform, "amazon") == 0;
+
+    switch (denied) {
+    case SHC_ALLOWED:
+        break;
+    case SHC_NO_CLIENT:
+        return "See LH_AMAZON_CLIENT_ID and LH_AMAZON_CLIENT_SECRET of the workers.";
+    case SHC_NO_CONSENT:
+        return amazon ? "Enter a new secrets.refresh_token of the seller."
+                      : "Enter a new secrets.api_token; most end after 24 hours.";
+    case SHC_NO_ACCESS:
+        return amazon ? "See whether settings.region is the seller's, and the app's roles."
+                      : "See which scopes the app has, and whether the shop is open.";
+    }
+    return "";
+}
+
+static void deny(struct reading *w, const struct shc_answer *a)
+{
+    struct str said = a->message;
+    const char *end = said.n > 0 && said.p[said.n - 1] != '.' ? "." : "";
+
+    w->denied = true;
+    met_add(MET_ALERTS, 1, "shop_refused", NULL, NULL);
+    hold(w, DENIED_MS, true,
+         str_of(arena_printf(&w->arena, "%.*s%s %s", STR_FMT(said), end, advice(w, a->denied))));
+}
+
 enum read_next ftc_judge(struct reading *w, const char *kind, const struct shc_answer *a)
 {
     if (a->rate_micro > 0) {
@@ -134,9 +165,7 @@ enum read_next ftc_judge(struct reading *w, const char *kind, const struct shc_a
              STR("The shop takes no more calls for the moment."));
         return READ_STOP;
     case SHC_DENIED:
-        w->denied = true;
-        met_add(MET_ALERTS, 1, "shop_refused", NULL, NULL);
-        hold(w, DENIED_MS, true, a->message);
+        deny(w, a);
         return READ_STOP;
     case SHC_DOWN:
         break;

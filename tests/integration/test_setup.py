@@ -251,7 +251,7 @@ def test_a_scope_that_is_missing_is_named(shopify, scope):
     t.step("token")
     s.stack.receiver.api("POST", f"/orders/shopify/{s.domain}/{order['id']}/export")
     row = lib.wait_until(lambda: s.log("shop_held"), "the log says it")[0]
-    assert row["level"] == "error" and scope in row["message"]
+    assert row["level"] == "error" and scope in row["message"] and "See which scopes" in row["message"]
 
 
 def test_the_secret_is_changed_without_losing_a_delivery(shopify):
@@ -508,8 +508,22 @@ def test_capital_letters_name_the_same_shop(shopify):
 def test_a_refresh_token_that_is_none_is_told_in_the_log(amazon):
     s, t = amazon()
     assert s.stack.receiver.api("PATCH", f"/stores/amazon/{s.domain}", {"secrets": {"refresh_token": "Atzr|none-of-it"}})[0] == 200
-    row = lib.wait_until(lambda: [r for r in s.log("shop_held") if "refresh_token" in r["message"]], "the log says it")[0]
-    assert row["level"] == "error"
+    row = lib.wait_until(lambda: s.log("secrets.refresh_token"), "the log says it")[0]
+    assert (row["event"], row["level"]) == ("shop_held", "error") and "invalid_grant" in row["message"]
+
+
+def test_a_seller_of_another_region_is_told_in_the_log(amazon):
+    s, t = amazon()
+    s.stack.sim.fault(tenant=s.domain, method="GET", path="/orders/", fault="status", status=403, count=-1)
+    t.step("notification")
+    assert "settings.region" in lib.wait_until(lambda: s.log("shop_held"), "the log says it")[0]["message"]
+
+
+def test_a_wrong_access_token_is_told_in_the_log(shopify):
+    s, _ = shopify()
+    assert s.patch({"secrets": {"api_token": "shpat_wrong-one"}})[0] == 200
+    s.stack.receiver.api("POST", f"/orders/shopify/{s.domain}/77/export")
+    assert "Enter a new secrets.api_token" in lib.wait_until(lambda: s.log("shop_held"), "the log says it")[0]["message"]
 
 
 def test_a_key_without_its_header_goes_by_the_usual_one(amazon):
