@@ -158,7 +158,7 @@ static enum err received_by_state(struct inv_books *b, const struct sums *s)
         *out = s->money;
     } else if (o->state.paid == ORD_UNPAID) {
         return ERR_OK;
-    } else if (trusted && o->outstanding.units == 0) {
+    } else if (o->tells_no_refunds || (trusted && o->outstanding.units == 0)) {
         RETURN_IF(settled_total(b, s, out));
         RETURN_IF(inv_plus(out, s->money));
     } else if (trusted) {

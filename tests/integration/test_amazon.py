@@ -609,6 +609,26 @@ def test_a_discount_line_is_taken_back_with_the_tax_that_it_was_written_with(sta
     assert (s.failed(), books_of(s)) == ([], (0, 0, 0, 0))
 
 
+def test_an_item_without_the_tax_that_the_marketplace_keeps_is_taken_back(stack):
+    """What the order comes to holds that tax, and what was booked does not."""
+    s = Seller(stack)
+    trade(s)
+    body, order, total, kept = forwarded(V0[0])
+    s.send(body, query=f"?seller={s.domain}")
+    s.wait_done(order)
+    assert books_of(s) == (total - kept, 0, total - kept, 0)
+    less = copy.deepcopy(body)
+    less["orderResponse"]["payload"]["LastUpdateDate"] = "2026-12-01T00:00:00Z"
+    items = less["orderItemsResponse"]["payload"]["OrderItems"]
+    gone = items.pop()
+    less["orderResponse"]["payload"]["OrderTotal"]["Amount"] = str(
+        total - sum(Decimal(gone[k]["Amount"]) for k in ("ItemPrice", "ItemTax", "ShippingPrice", "ShippingTax") if k in gone))
+    left = total - kept - sum(Decimal(gone[k]["Amount"]) for k in ("ItemPrice", "ShippingPrice") if k in gone)
+    s.send(less, query=f"?seller={s.domain}")
+    s.idle()
+    assert (s.failed(), books_of(s)) == ([], (left, 0, left, 0))
+
+
 def test_an_item_that_amazon_cancels_is_taken_back_with_its_money(stack):
     """First the only item with a tax, then back again, then all."""
     s = Seller(stack)
