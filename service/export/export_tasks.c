@@ -66,6 +66,20 @@ static enum err store_client(struct job *j, struct errinfo *info)
     return x;
 }
 
+/* Whether a token of the store's shop is to be kept: the store is there, and nobody removed it. */
+static enum err opens_shop(struct job *j, struct str store, bool *opens, struct errinfo *info)
+{
+    struct str key = str_of(arena_printf(&j->arena, RDS_PREFIX "store:%.*s", STR_FMT(store)));
+    struct str argv[] = {STR("HMGET"), key, STR("secret_at:api_token"),
+                         STR("secret_at:refresh_token")};
+    struct rds_reply *reply = NULL;
+    enum err x = rds_call(j->r, argv, 4, &reply, info);
+
+    *opens = rds_text(rds_at(reply, 0)).n > 0 || rds_text(rds_at(reply, 1)).n > 0;
+    rds_free(reply);
+    return x;
+}
+
 /* What opens a shop, or that nothing does any more. */
 static enum err store_shop(struct job *j, struct errinfo *info)
 {
@@ -79,8 +93,12 @@ static enum err store_shop(struct job *j, struct errinfo *info)
     if (!store[0])
         return lacks(info);
     grt_shop_id(store, grant);
-    if (sealed.n == 0)
-        return grt_forget(j->r, grant, info);
+    if (sealed.n == 0) { /* unless a new one was entered since: tasks can overtake each other */
+        bool opens = false;
+
+        x = opens_shop(j, str_of(store), &opens, info);
+        return x == ERR_OK && !opens ? grt_forget(j->r, grant, info) : x;
+    }
     x = cry_open(j->e->hook, sealed, context, &secret, info);
     if (x == ERR_OK)
         x = grt_put_shop(j->r, j->e->master, store, buf_str(&secret), info);
@@ -96,20 +114,6 @@ struct used {
     struct str *grants;
     size_t n;
 };
-
-/* Whether a token of the store's shop is to be kept: the store is there, and nobody removed it. */
-static enum err opens_shop(struct job *j, struct str store, bool *opens, struct errinfo *info)
-{
-    struct str key = str_of(arena_printf(&j->arena, RDS_PREFIX "store:%.*s", STR_FMT(store)));
-    struct str argv[] = {STR("HMGET"), key, STR("secret_at:api_token"),
-                         STR("secret_at:refresh_token")};
-    struct rds_reply *reply = NULL;
-    enum err x = rds_call(j->r, argv, 4, &reply, info);
-
-    *opens = rds_text(rds_at(reply, 0)).n > 0 || rds_text(rds_at(reply, 1)).n > 0;
-    rds_free(reply);
-    return x;
-}
 
 static enum err find_used(struct job *j, struct used *used, struct errinfo *info)
 {

@@ -10,7 +10,8 @@ static struct aapi_seller seller(const struct reading *w)
                                 .refresh_token = buf_str(&w->token)};
 }
 
-/* Amazon may have been called twice: the second is taken from the bucket too, if it has one. */
+/* Amazon may have been called more than once: the others are taken from the bucket too, if it has
+ * so many. */
 static enum read_next judge(struct reading *w, const char *kind, enum err e, int calls,
                             struct read_page *page, const struct errinfo *info)
 {
@@ -20,7 +21,7 @@ static enum read_next judge(struct reading *w, const char *kind, enum err e, int
     }
     enum read_next next = ftc_judge(w, kind, &page->answer);
     if (calls > 1 && next == READ_GO) {
-        next = ftc_permit(w, kind, 1);
+        next = ftc_permit(w, kind, calls - 1);
         if (next == READ_STOP && !w->lost) /* what was read is good all the same */
             next = READ_GO;
     }
@@ -75,7 +76,7 @@ static enum err take_out(const struct amz_body *body, size_t i, struct read_page
     return e;
 }
 
-static enum err open_page(struct read_page *page, struct errinfo *info)
+static enum err open_page(struct reading *w, struct read_page *page, struct errinfo *info)
 {
     struct amz_body body = {0};
     enum err e = amz_open(buf_str(&page->answer.http.body), &body, info);
@@ -84,8 +85,13 @@ static enum err open_page(struct read_page *page, struct errinfo *info)
         return e;
     page->orders = arena_array(&page->arena, body.count + 1, sizeof(*page->orders));
     page->docs = arena_array(&page->arena, body.count + 1, sizeof(*page->docs));
-    for (size_t i = 0; i < body.count && e == ERR_OK; i++)
-        e = take_out(&body, i, page, info);
+    for (size_t i = 0; i < body.count; i++) {
+        struct errinfo why = {0};
+
+        if (take_out(&body, i, page, &why) != ERR_OK) /* which does not stop the others */
+            ftc_note(w, "error", "order_unreadable",
+                     "An order in Amazon's list cannot be read, and is left out: %s", why.text);
+    }
     amz_body_free(&body);
     return e;
 }
@@ -104,7 +110,7 @@ static enum read_next some(struct reading *w, const struct read_range *range,
     enum err e = aapi_search(w->f->amazon, &who, &which, &page->answer, &page->next, &calls, &info);
     next = judge(w, FET_SEARCH, e, calls, page, &info);
     if (next == READ_GO && js_len(js_get(page->answer.doc.root, "orders")) > 0 &&
-        open_page(page, &info) != ERR_OK) {
+        open_page(w, page, &info) != ERR_OK) {
         (void)snprintf(w->why, sizeof(w->why), "Amazon's list of orders cannot be read: %s",
                        info.text);
         next = READ_REFUSED;

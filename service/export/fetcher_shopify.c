@@ -39,6 +39,10 @@ bool ftc_shopify_permit(void *arg, int64_t cost, const struct sapi_points *said)
     int64_t until = met_now_ns() / 1000000 + POINTS_MS;
     enum read_next next = READ_STOP;
 
+    if (w->calls > 0 && stopping(w)) {
+        w->wait_ms = 1; /* the order is read by another worker */
+        return false;
+    }
     if (w->calls > 0)
         note_points(w, said);
     for (;;) {

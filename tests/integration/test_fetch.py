@@ -1,13 +1,15 @@
 """Orders that are read from their shops: asked for by a notification, missed and found by a reconciliation,
 brought by a backfill, or wanted by hand; within each seller's limits, and each once in the books."""
 
+import copy
 import json
 import uuid
 
 import pytest
 
 import lib
-from sellers import TOTAL, Amazon, Shopify, again, ago, notice, order_id
+import test_queue_model
+from sellers import SAMPLE, TOTAL, Amazon, Shopify, again, ago, notice, order_id
 
 
 @pytest.fixture
@@ -264,6 +266,26 @@ def test_a_backfill_that_stood_for_long_begins_anew(still):
     task(s, name, "resume")
     last = lib.wait_until(lambda: (t := task(s, name)[1])["status"] in ("done", "failed") and t, "it ends")
     assert last["result"] == {"done": 120, "total": 120}
+
+
+def test_an_order_in_a_list_that_cannot_be_read_does_not_stop_the_others(amazon):
+    s = amazon(token=False)
+    order = s.sell()
+    good = {**copy.deepcopy(SAMPLE), "orderId": order, "createdTime": ago(minutes=30), "lastUpdatedTime": ago(minutes=10)}
+    s.stack.sim.fault(tenant=s.domain, method="GET", path="/orders/2026-01-01/orders", fault="status", status=200,
+                      body={"orders": [{"orderItems": []}, good]}, count=1)
+    assert s.patch({"secrets": {"refresh_token": s.token}})[0] == 200
+    s.wait_done(order)
+    assert s.log("order_unreadable") and lib.wait_until(s.reconciled, "the pass ends")
+
+
+def test_a_tokens_removal_that_comes_late_takes_no_newer_one(still):
+    s = Amazon(still)
+    add = test_queue_model.script("task_add")
+    task_id = str(uuid.uuid4())
+    still.redis.call("EVAL", add, 1, lib.PREFIX, task_id, "shop", json.dumps({"store": f"amazon/{s.domain}"}))
+    lib.wait_until(lambda: task(s, task_id)[1].get("status") != "waiting", "a worker has done it")
+    assert export(s, s.sell())[1].get("exported") == 1
 
 
 # ---- Shopify ----
