@@ -367,6 +367,25 @@ static enum err check_unknown(struct inv_books *b, bool *unknown)
     return ERR_OK;
 }
 
+/* Prices that include tax cannot be taken from others that do not: a problem. */
+static bool is_other_kind(struct inv_books *b)
+{
+    for (size_t i = 0; i < b->entry_count; i++) {
+        const struct inv_document *doc = &b->entries[i].doc;
+
+        if (!b->entries[i].known || !inv_is_live(&b->entries[i]) || doc->total_tax.units == 0 ||
+            doc->inclusive == b->head.inclusive)
+            continue;
+        inv_fail(b->w, INV_DOC_INVOICE, "tax-does-not-reconcile",
+                 "%.*s was written with prices %s tax, and the order's prices are now %s: what "
+                 "changed between them cannot be told.",
+                 STR_FMT(doc->number), doc->inclusive ? "that include" : "without",
+                 b->head.inclusive ? "with tax" : "without it");
+        return true;
+    }
+    return false;
+}
+
 enum err inv_make_differences(struct inv_books *b)
 {
     struct inv_diffs d = {.b = b};
@@ -394,7 +413,7 @@ enum err inv_make_differences(struct inv_books *b)
         RETURN_IF(make_room(&d, up, down));
     for (size_t i = 0; i < d.count; i++)
         lacks = lacks || d.rows[i].side != 0 || d.rows[i].more.units != 0;
-    if (!lacks || (b->entries[0].known && inv_is_changed(b)))
+    if (!lacks || (b->entries[0].known && inv_is_changed(b)) || is_other_kind(b))
         return ERR_OK;
     return inv_make_later(&d);
 }

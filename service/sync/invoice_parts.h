@@ -70,8 +70,9 @@ enum err inv_state_vat(struct inv_work *w) MUST_CHECK;
 
 /* ---- invoice_unsaid.c ---- */
 
-/* What an Amazon order says with its amounts alone, one that has lost them, or all with a tax, says
- * no more: w->o then has the currency of its sale in Xero, and its prices include tax as there. */
+/* What an Amazon order says with its amounts alone, one that was cancelled, or has lost all with a
+ * tax, says no more: w->o then has the currency of its sale in Xero, and its prices include tax as
+ * there. */
 void inv_go_on_as_written(struct inv_work *w);
 
 /* ---- invoice_accounts.c ---- */

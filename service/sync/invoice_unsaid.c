@@ -79,7 +79,10 @@ void inv_go_on_as_written(struct inv_work *w)
     const struct inv_known_doc *sale = inv_known_doc(w->known, STR("invoice"));
     struct order *o;
 
-    if (!w->o->tells_no_refunds || !sale || sale->gone || !sale->has_lines || is_taxed(w->o))
+    bool dropped = w->o->state.cancelled && !w->o->state.kept;
+
+    if (!w->o->tells_no_refunds || !sale || sale->gone || !sale->has_lines ||
+        (is_taxed(w->o) && !dropped))
         return;
     o = arena_array(w->arena, 1, sizeof *o);
     *o = *w->o;

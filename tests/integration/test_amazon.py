@@ -609,6 +609,34 @@ def test_a_discount_line_is_taken_back_with_the_tax_that_it_was_written_with(sta
     assert (s.failed(), books_of(s)) == ([], (0, 0, 0, 0))
 
 
+def test_prices_that_turn_out_to_be_without_tax_are_not_taken_from_others_with_it(stack):
+    """With the seller's own taxed item gone, what Amazon keeps fits on top of the rest; the sale had it in the prices."""
+    s = Seller(stack)
+    body, order, _, _ = forwarded(NEW[6])
+    part = lambda kind, amount: {"type": kind, "subtotal": {"amount": amount, "currencyCode": "GBP"}}
+    own, kept = body["order"]["orderItems"][0], copy.deepcopy(body["order"]["orderItems"][0])
+    own["proceeds"] = {"breakdowns": [part("ITEM", "12.00"), part("TAX", "2.00")]}
+    kept.update(orderItemId="77", proceeds={"breakdowns": [part("ITEM", "6.00"), part("TAX", "1.00")]},
+                tax={"taxCollections": [{"model": "MARKETPLACE_FACILITATOR"}]})
+    body["order"]["orderItems"].append(kept)
+    body["order"]["proceeds"]["grandTotal"]["amount"] = "18.00"
+    s.send(body, query=f"?seller={s.domain}")
+    s.wait_done(order)
+    before = books_of(s)
+    assert before == (17, 2, 17, 0) and s.invoices()[0]["LineAmountTypes"] == "Inclusive"
+    less = copy.deepcopy(body)
+    less["order"].update(orderItems=[kept], lastUpdatedTime="2025-12-01T00:00:00Z")
+    less["order"]["proceeds"]["grandTotal"]["amount"] = "6.00"
+    s.send(less, query=f"?seller={s.domain}")
+    s.idle()
+    (row,) = s.failed()
+    assert row["catalogue"] == ["tax-does-not-reconcile"] and "cannot be told" in row["export_error"][0]
+    assert books_of(s) == before
+    s.send(cancelled(less, "amounts"), query=f"?seller={s.domain}")
+    s.idle()
+    assert (s.failed(), books_of(s)) == ([], (0, 0, 0, 0))
+
+
 def test_an_item_without_the_tax_that_the_marketplace_keeps_is_taken_back(stack):
     """What the order comes to holds that tax, and what was booked does not."""
     s = Seller(stack)
