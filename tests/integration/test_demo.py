@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 import lib
+import readme
 
 DEMO = str(lib.ROOT / "tests/sim/demo.py")
 TABLE = """
@@ -115,6 +116,32 @@ def test_it_tells_what_became_of_each_order_stays_up_and_leaves_nothing(tmp_path
         assert [pid for pid in children if alive(pid)] == []
         assert demo.stderr.read() == ""
         check_logs(tmp_path / "demo")
+
+
+def timeless(value):
+    """VALUE without its times, which are of the run."""
+    if isinstance(value, dict):
+        return {k: timeless(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [timeless(v) for v in value]
+    return "a time" if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]+Z", value) else value
+
+
+def test_the_tour_goes_as_the_readme_tells(tmp_path):
+    tour = readme.commands("## A tour in five minutes", "## What is exported today")
+    assert len(tour) == 5
+    with running(tmp_path / "demo", "--ports", "0,0,0") as demo:
+        read_until(demo.stdout, "Ctrl-C stops everything")
+        shell = readme.Shell(tmp_path, **os.environ)
+        for text, shown in tour:
+            *first, last = text.replace("var/demo/env", str(tmp_path / "demo/env")).rstrip().split("\n")
+            if "a moment later" not in last:
+                first, last = [*first, last], ":"
+            told = readme.documents(shell.type("\n".join(first) or ":"))
+            wanted = timeless(readme.documents("".join(shown)))
+            lib.wait_until(lambda: timeless(told + readme.documents(shell.type(last))) == wanted, f"{wanted} after\n{text}",
+                           deadline=lib.DEADLINE if last != ":" else 0)
+        shell.close()
 
 
 def test_sigterm_while_it_starts_leaves_nothing(tmp_path):

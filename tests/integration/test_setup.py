@@ -5,7 +5,6 @@ import json
 import os
 import re
 import subprocess
-import textwrap
 import uuid
 
 import pytest
@@ -13,9 +12,10 @@ import yaml
 
 import lib
 import orders
+import readme
 from sellers import DATA, again, ago, order_id
 
-README = (lib.ROOT / "README.md").read_text()
+README = readme.TEXT
 TEMPLATE = lib.ROOT / "deploy/amazon/orders.yaml"
 FIRST, LAST = "## Setting it up", "## REST API"
 
@@ -36,8 +36,7 @@ STEPS = {
 
 def commands():
     """The shell commands between the two headings, in their order."""
-    part = README[README.index(FIRST):README.index("\n" + LAST)]
-    return [textwrap.dedent(block) for block in re.findall(r"^ *```sh\n(.*?)^ *```$", part, re.M | re.S)]
+    return [text for text, _ in readme.commands(FIRST, LAST)]
 
 
 def command(step):
@@ -52,8 +51,8 @@ echo >>"$AWS_CALLS"
 """
 
 
-class Terminal:
-    """One shell for all steps, as a person has it: what a step sets, the next ones have."""
+class Terminal(readme.Shell):
+    """A shell that knows what stands for the README's placeholders."""
 
     def __init__(self, stack, folder, **values):
         """VALUES: what stands for a placeholder, or for a name in the README's examples."""
@@ -63,11 +62,10 @@ class Terminal:
         env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "AWS_CALLS": str(folder / "aws-calls"),
                "API": f"http://{stack.receiver.api_address}/api/v1", "ADMIN": lib.ADMIN, "SHOPIFY_URL": stack.sim.url,
                **{k: v for k, v in stack.env.items() if k.startswith("LH_AMAZON_CLIENT")}}
-        self.shell = subprocess.Popen(["sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                      stderr=open(folder / "stderr", "w"), cwd=lib.ROOT, env=env)
+        super().__init__(folder, **env)
 
     def type(self, text):
-        """Types TEXT with its placeholders filled in, and returns what comes out."""
+        """Types TEXT with its placeholders filled in."""
         hosts = {"https://<public name>/webhooks": f"http://{self.stack.receiver.hooks}/webhooks",
                  "https://api.amazon.com": self.stack.sim.url,
                  "https://sellingpartnerapi-eu.amazon.com": self.stack.sim.url + "/eu"}
@@ -76,15 +74,7 @@ class Terminal:
         for name, value in {**hosts, **self.values}.items():
             text = text.replace(name, value)
         assert not re.search(r"<[a-zA-Z ]+>", text), text
-        self.shell.stdin.write(f"{text}\necho; echo the end $?\n")
-        self.shell.stdin.flush()
-        said = ""
-        for line in self.shell.stdout:
-            if line.startswith("the end "):
-                assert line == "the end 0\n", f"{text}\n{said}\n{(self.folder / 'stderr').read_text()}"
-                return said
-            said += line
-        raise AssertionError(f"the shell ended\n{text}\n{(self.folder / 'stderr').read_text()}")
+        return super().type(text)
 
     def step(self, name):
         """Types the command of a step; whatever it calls must have done what was asked for."""
@@ -99,10 +89,6 @@ class Terminal:
             words = call.split("\n")
             found.append((words, dict(w.split("=", 1) for w in words if re.match(r"[A-Z]\w+=", w))))
         return found
-
-    def close(self):
-        self.shell.stdin.close()
-        assert self.shell.wait(lib.DEADLINE) == 0
 
 
 class Books(lib.Shop):
