@@ -140,22 +140,19 @@ static bool is_wanted(const struct pass *p, const struct read_order *o)
     return !p->from[0] || !day[0] || (strcmp(day, p->from) >= 0 && strcmp(day, p->to) <= 0);
 }
 
-/* Whether the order is stored here as it was at its last change, or after. */
+/* Whether the order is stored here as it was at its last change, or after: of one second, at least
+ * as far in its payments. */
 static enum err is_known(struct reading *w, const struct read_order *o, bool *known,
                          struct errinfo *info)
 {
     struct str key =
         str_of(arena_printf(&w->arena, RDS_PREFIX "order:%s/%.*s", w->store->key, STR_FMT(o->id)));
     struct rds_reply *stamp = NULL;
-    int64_t seconds = 0;
-    char text[24];
     enum err e = rds_call(w->r, (struct str[]){STR("HGET"), key, STR("snap")}, 3, &stamp, info);
 
-    *known = false;
-    if (e == ERR_OK && ord_time(str_of(o->updated_at), &seconds, NULL)) {
-        (void)snprintf(text, sizeof(text), "%012lld", (long long)seconds); /* as ord_stamp begins */
-        *known = str_compare(str_cut(rds_text(stamp), 12), str_of(text)) >= 0;
-    }
+    *known =
+        e == ERR_OK && o->stamp[0] &&
+        str_compare(str_cut(rds_text(stamp), SHP_STAMP), str_cut(str_of(o->stamp), SHP_STAMP)) >= 0;
     rds_free(stamp);
     return e;
 }

@@ -59,9 +59,10 @@ struct reading {
 struct read_order {
     const struct js_value *root;
     struct str body; /* ROOT's bytes */
-    struct str id;   /* only listed: its id, when it changed last, and the day it was created on by
+    struct str
+        id; /* only listed: its id, the stamp of its last change, and the day it was created on by
                         the shop's own clock */
-    char updated_at[36], created_day[11];
+    char stamp[ORD_STAMP + 1], created_day[11];
 };
 
 /* What one call gave. */

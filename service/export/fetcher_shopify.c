@@ -123,8 +123,7 @@ static enum read_next some(struct reading *w, const struct read_range *range,
     page->orders = arena_array(&page->arena, list->count + 1, sizeof(*page->orders));
     for (size_t i = 0; i < list->count; i++) {
         page->orders[i].id = list->orders[i].id;
-        (void)snprintf(page->orders[i].updated_at, sizeof(page->orders[i].updated_at), "%s",
-                       list->orders[i].updated_at);
+        memcpy(page->orders[i].stamp, list->orders[i].stamp, sizeof(page->orders[i].stamp));
         (void)snprintf(page->orders[i].created_day, sizeof(page->orders[i].created_day), "%s",
                        list->orders[i].created_day);
     }

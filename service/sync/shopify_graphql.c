@@ -63,7 +63,8 @@ static const char ask_shipment[] =
 static const char ask_list[] =
     "query Orders($query:String!,$first:Int!,$after:String){shop{ianaTimezone "
     "timezoneOffsetMinutes}orders(first:$first,after:$after,"
-    "sortKey:UPDATED_AT,query:$query){" PAGE "nodes{id createdAt updatedAt}}}";
+    "sortKey:UPDATED_AT,query:$query){" PAGE "nodes{id createdAt updatedAt "
+    "cancelledAt displayFinancialStatus}}}";
 
 /* ---- values ---- */
 
@@ -485,6 +486,24 @@ static void day_there(struct str text, shp_offset_fn *offset, void *arg, char ou
         (void)strftime(out, 11, "%Y-%m-%d", &tm);
 }
 
+/* As ord_stamp would have it of the whole order. */
+static void stamp_of(const struct js_value *node, char out[ORD_STAMP + 1])
+{
+    struct order o = {0};
+    struct str updated = STR(""), cancelled = STR("");
+
+    if (js_string(js_get(node, "updatedAt"), &updated) && updated.n < sizeof(o.updated_at))
+        memcpy(o.updated_at, updated.p, updated.n);
+    if (!js_string(js_get(node, "displayFinancialStatus"), &o.shop_status))
+        o.shop_status = STR("");
+    o.state.cancelled = js_string(js_get(node, "cancelledAt"), &cancelled);
+    if (str_eq(o.shop_status, STR("PAID")))
+        o.state.paid = ORD_PAID;
+    else if (str_eq(o.shop_status, STR("PARTIALLY_PAID")))
+        o.state.paid = ORD_PARTLY_PAID;
+    ord_stamp(&o, STR(""), out);
+}
+
 enum err shp_list_take(const struct js_value *data, shp_offset_fn *offset, void *arg,
                        struct shp_listed list[SHP_LISTED], size_t *n, struct str *cursor,
                        struct errinfo *info)
@@ -498,12 +517,10 @@ enum err shp_list_take(const struct js_value *data, shp_offset_fn *offset, void 
         return err_set(info, ERR_MISSING, "The answer has no page of orders.");
     for (size_t i = 0; i < js_len(nodes); i++) {
         struct shp_listed *o = &list[*n];
-        struct str updated = STR(""), created = STR("");
+        struct str created = STR("");
 
         *o = (struct shp_listed){.id = shp_gid(js_get(js_at(nodes, i), "id"))};
-        if (js_string(js_get(js_at(nodes, i), "updatedAt"), &updated) &&
-            updated.n < sizeof(o->updated_at))
-            memcpy(o->updated_at, updated.p, updated.n);
+        stamp_of(js_at(nodes, i), o->stamp);
         if (js_string(js_get(js_at(nodes, i), "createdAt"), &created))
             day_there(created, offset, arg, o->created_day);
         if (o->id.n == 0)

@@ -66,9 +66,11 @@ void shp_gather_write(const struct shp_gather *g, shp_offset_fn *offset, void *a
 /* One order of a page of shp_list_take: enough to decide whether to ask for it. */
 struct shp_listed {
     struct str id;
-    char updated_at[36];
-    char created_day[11]; /* by the shop's own clock; "" unknown */
+    char stamp[ORD_STAMP + 1]; /* ord_stamp's, as far as SHP_STAMP digits */
+    char created_day[11];      /* by the shop's own clock; "" unknown */
 };
+/* Digits of a stamp that a list tells: the second of the last change, and the payment state. */
+#define SHP_STAMP 14
 /* Orders listed at once. */
 #define SHP_LISTED 100
 

@@ -313,6 +313,15 @@ def test_orders_whose_webhook_never_came_are_all_there_after_one_pass(shopify):
     assert {i["Total"] for i in s.invoices()} == {s.invoices()[0]["Total"]}
 
 
+def test_a_payment_in_the_second_of_what_is_known_is_found(shopify):
+    s = shopify(token=False)
+    body = s.sell()
+    before = {**body, "financial_status": "pending", "total_outstanding": body["total_price"]}
+    assert s.send("orders/create", before)[1]["result"] == "skipped"
+    assert s.patch({"secrets": {"api_token": s.token}})[0] == 200
+    s.wait_done(body["id"])
+
+
 def test_a_shopify_order_by_hand_and_one_that_is_not_there(shopify):
     s = shopify(settings={"auto_sync": "off"})
     body = s.sell()
