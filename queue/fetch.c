@@ -35,7 +35,7 @@ static void read_lease(const struct rds_reply *v, struct fet_lease *l)
     }
 }
 
-enum err fet_lease(struct rds *r, int64_t lease_ms, int max, struct fet_lease *out,
+enum err fet_lease(struct rds *r, const char *who, int64_t lease_ms, int max, struct fet_lease *out,
                    int64_t *wait_ms, struct errinfo *info)
 {
     struct rds_reply *reply = NULL;
@@ -47,6 +47,7 @@ enum err fet_lease(struct rds *r, int64_t lease_ms, int max, struct fet_lease *o
     rds_argz(&a, out->token);
     rds_argi(&a, lease_ms);
     rds_argi(&a, max);
+    rds_argz(&a, who);
     out->until_ms = now_ms() + lease_ms;
     enum err e = rds_script(r, "fetch_lease", a.v, a.n, &reply, info);
     if (e == ERR_OK && rds_text(rds_at(reply, 0)).n == 0) {

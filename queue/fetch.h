@@ -7,6 +7,7 @@
  *
  * Keys, by store S ("amazon/A1"):
  *   fetchdue        S -> earliest time worth a try       fetchwake   doorbell
+ *   fetchwatch      the time that one thread waits for, and which
  *   fetch:S         order ids asked for -> time due      fetchlater:S   what may wait
  *   fetchlease:S    token -> its end                     fetchbatch:S:<token>   item -> its place
  *   fetchstate:S    item -> what a worker is to be told  fetchdied:S   item -> deaths alone
@@ -48,8 +49,9 @@ struct fet_lease {
 
 /* Takes the store whose turn it is and up to MAX of its orders, no more than it has calls for, or
  * one other item. ERR_NOT_FOUND: nothing to do for *WAIT_MS (at most 5,000; the wake key tells
- * earlier). Free with fet_lease_free. */
-enum err fet_lease(struct rds *r, int64_t lease_ms, int max, struct fet_lease *out,
+ * earlier). WHO names the thread that asks: only one is told when the next store's time comes.
+ * Free with fet_lease_free. */
+enum err fet_lease(struct rds *r, const char *who, int64_t lease_ms, int max, struct fet_lease *out,
                    int64_t *wait_ms, struct errinfo *info) MUST_CHECK;
 void fet_lease_free(struct fet_lease *l);
 /* The list to wait on for work (rds_wait_list). */

@@ -168,7 +168,7 @@ static void read_once(struct hand *h)
 
     if (!r)
         return;
-    e = fet_lease(r, wk->cfg.lease_s * 1000, FETCH_BATCH, &lease, &wait_ms, &info);
+    e = fet_lease(r, h->name, wk->cfg.lease_s * 1000, FETCH_BATCH, &lease, &wait_ms, &info);
     if (e == ERR_NOT_FOUND)
         wait_for_work(wk, r, fet_wake_key(), wait_ms);
     rds_give(wk->env.redis, r);

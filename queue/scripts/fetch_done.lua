@@ -72,5 +72,5 @@ if hold > 0 then
 else
   redis.call('HDEL', seller, 'nb', 'why', 'down')
 end
-fetch_relane(S)
+fetch_relane(S, true)
 return { 'ok' }

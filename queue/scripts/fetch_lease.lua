@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
 -- fetch_lease: takes the store whose turn it is and what of it may be read now: up to N orders, no more
 -- than its bucket has calls for, else one item of `fetchlater` (a page of a reconciliation, a backfill).
--- ARGV: 1 token  2 lease ms  3 N
--- Returns {store, failures of the present outage, item, its state, ...} or {'', ms until there may be
--- something}.
+-- ARGV: 1 token  2 lease ms  3 N  4 who asks
+-- Returns {store, failures of the present outage, item, its state, ...} or {'', ms until this one should
+-- ask again}: one alone is told the time of the next lane, and who has something to do hands that on.
 -- A dead lease is taken over first: nothing was lost, since ingest makes repeats harmless. What was in
 -- a batch that died is read alone from then on; what dies alone three times is dropped with an entry in
 -- the log, or, if it is no order, put off for an hour.
 -- Sent twice (the first answer was lost): the first lease dies unused. Its store is passed over, so that
 -- the same token never stands for two batches.
-local token, lease_ms, N = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local token, lease_ms, N, me = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local LOOK, DEATHS, LATER_MS = 20, 3, 3600000
 
 -- True if ITEM has died alone too often; else its death is noted.
@@ -76,15 +76,28 @@ local function take(S)
   return out
 end
 
-for _, S in ipairs(redis.call('ZRANGE', P .. 'fetchdue', '-inf', now, 'BYSCORE', 'LIMIT', 0, LOOK)) do
-  local out
-  if not redis.call('ZSCORE', P .. 'fetchlease:' .. S, token) then
-    local dead = redis.call('ZRANGE', P .. 'fetchlease:' .. S, '-inf', now, 'BYSCORE', 'LIMIT', 0, 1)[1]
-    if dead then take_over(S, dead) end
-    out = take(S)
+local function take_next()
+  for _, S in ipairs(redis.call('ZRANGE', P .. 'fetchdue', '-inf', now, 'BYSCORE', 'LIMIT', 0, LOOK)) do
+    local out
+    if not redis.call('ZSCORE', P .. 'fetchlease:' .. S, token) then
+      local dead = redis.call('ZRANGE', P .. 'fetchlease:' .. S, '-inf', now, 'BYSCORE', 'LIMIT', 0, 1)[1]
+      if dead then take_over(S, dead) end
+      out = take(S)
+    end
+    fetch_relane(S, true)
+    if out then return out end
   end
-  fetch_relane(S)
-  if out then return out end
 end
-local at = first(P .. 'fetchdue')
-return { '', at and string.format('%d', math.max(1, at - now)) or '5000' }
+
+local out = take_next()
+local at, watched, who = first(P .. 'fetchdue'), fetch_watch()
+local soon = at and at < now + LOOK_MS
+if out then
+  if who == me then redis.call('DEL', P .. 'fetchwatch') end
+  if soon and (not watched or who == me) then fetch_ring() end
+  return out
+end
+if not soon or (watched and watched <= at and who ~= me) then return { '', string.format('%d', LOOK_MS) } end
+local wait = math.max(1, at - now)
+redis.call('SET', P .. 'fetchwatch', string.format('%d %s', at, me), 'PX', string.format('%d', wait))
+return { '', string.format('%d', wait) }

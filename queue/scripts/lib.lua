@@ -211,19 +211,31 @@ local function fetch_held(S, token)
   return list
 end
 
+-- Idle threads look every LOOK_MS, and when the bell rings. One of them, the watch, looks at the next
+-- lane's time as well, so that not all do: `fetchwatch` says which time that is, and who.
+local LOOK_MS = 5000
+
+local function fetch_watch()
+  local at, who = (redis.call('GET', P .. 'fetchwatch') or ''):match('^(%d+) (.*)$')
+  return tonumber(at), who
+end
+
+local function fetch_ring()
+  redis.call('LPUSH', P .. 'fetchwake', '1')
+  redis.call('LTRIM', P .. 'fetchwake', 0, 63)
+end
+
 -- Puts lane S where it belongs; every script that changes a store's lane ends with this. Wakes an idle
--- thread if there is something to do. Returns the lane's time.
-local function fetch_relane(S)
+-- thread if there is something to do, or will be before anybody looks; LOOKS: the caller will look itself.
+-- Returns the lane's time.
+local function fetch_relane(S, looks)
   local at = fetch_time(S)
   if not at then
     redis.call('ZREM', P .. 'fetchdue', S)
     return nil
   end
   redis.call('ZADD', P .. 'fetchdue', at, S)
-  if at <= now then
-    redis.call('LPUSH', P .. 'fetchwake', '1')
-    redis.call('LTRIM', P .. 'fetchwake', 0, 63)
-  end
+  if at <= now or (not looks and at < now + LOOK_MS and at < (fetch_watch() or math.huge)) then fetch_ring() end
   return at
 end
 

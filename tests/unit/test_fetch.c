@@ -41,7 +41,7 @@ static bool lease_once(struct fet_lease *l, int64_t ms, int max)
 {
     struct errinfo info = {0};
     int64_t wait = 0;
-    enum err e = fet_lease(r, ms, max, l, &wait, &info);
+    enum err e = fet_lease(r, "one", ms, max, l, &wait, &info);
 
     if (e != ERR_OK && e != ERR_NOT_FOUND)
         fail_msg("%s", info.text);
@@ -416,6 +416,61 @@ static void test_a_deleted_stores_reading_ends_even_if_it_comes_back(void **stat
     redis_do(r, "SADD", RDS_PREFIX "stores", A);
 }
 
+/* A look for something to do, which there is not: ms until WHO should look again. */
+static int64_t idle_ms(const char *who)
+{
+    struct fet_lease l;
+    int64_t wait = 0;
+
+    assert_int_equal(fet_lease(r, who, 60000, 20, &l, &wait, NULL), ERR_NOT_FOUND);
+    return wait;
+}
+
+/* How often the bell rang since the last time. */
+static int64_t rings(void)
+{
+    int64_t n = redis_int(r, "LLEN", RDS_PREFIX "fetchwake");
+
+    redis_do(r, "DEL", RDS_PREFIX "fetchwake");
+    return n;
+}
+
+static void test_one_alone_waits_for_a_lanes_time(void **state)
+{
+    (void)state;
+    redis_do(r, "HSET", RDS_PREFIX "seller:" A, "order:tokens", "-1", "order:at", "9999999999999");
+    assert_true(idle_ms("one") == 5000 && idle_ms("two") == 5000);
+    ask(A, "1");
+    assert_int_equal(rings(), 1); /* nobody knows of its time, in four seconds */
+    int64_t wait = idle_ms("one");
+    assert_true(wait > 0 && wait <= 4000);
+    assert_int_equal(idle_ms("two"), 5000);
+    assert_true(idle_ms("one") <= wait); /* woken in between, it waits again */
+    ask(A, "2");
+    assert_int_equal(rings(), 0);
+    /* Another one takes what comes: the first still waits. */
+    ask(B, "1");
+    assert_int_equal(rings(), 1);
+    struct fet_lease l;
+    assert_int_equal(fet_lease(r, "two", 60000, 20, &l, &wait, NULL), ERR_OK);
+    all_done(&l);
+    assert_int_equal(rings(), 0);
+    /* Who waits takes it: another one has to wait instead. */
+    ask(B, "1");
+    assert_int_equal(rings(), 1);
+    assert_int_equal(fet_lease(r, "one", 60000, 20, &l, &wait, NULL), ERR_OK);
+    assert_int_equal(rings(), 1);
+    assert_true(idle_ms("two") <= 4000);
+    all_done(&l);
+    assert_int_equal(rings(), 0);
+    assert_int_equal(idle_ms("one"), 5000);
+    /* An earlier time is told. */
+    redis_do(r, "HSET", RDS_PREFIX "seller:" B, "order:tokens", "0.5", "order:at", "9999999999999");
+    ask(B, "2");
+    assert_int_equal(rings(), 1);
+    assert_true(idle_ms("one") <= 1000);
+}
+
 static void test_a_lost_lane_is_put_back_and_counted(void **state)
 {
     int64_t repairs = 0;
@@ -493,6 +548,7 @@ static void test_a_cancelled_backfill_leaves_nothing(void **state)
 /* ---- several workers ---- */
 
 #define RUN_MS 600
+#define THREADS 8
 
 static struct rds_pool *many;
 static _Atomic int given[2]; /* permits, by seller */
@@ -501,18 +557,18 @@ static _Atomic int given[2]; /* permits, by seller */
 static void *work(void *arg)
 {
     struct rds *own = rds_take(many, 5000);
-    int64_t end = met_now_ns() / 1000000 + RUN_MS;
+    int64_t end = met_now_ns() / 1000000 + RUN_MS, now;
 
-    (void)arg;
     assert_non_null(own);
-    while (met_now_ns() / 1000000 < end) {
+    while ((now = met_now_ns() / 1000000) < end) {
         struct fet_report reports[20] = {0};
         struct fet_lease l;
         int64_t wait = 0;
         size_t n = 0;
 
-        if (fet_lease(own, 60000, 3, &l, &wait, NULL) != ERR_OK) {
-            redis_nap();
+        if (fet_lease(own, arg, 60000, 3, &l, &wait, NULL) != ERR_OK) {
+            if (!rds_wait_list(own, fet_wake_key(), (int)(wait < end - now ? wait : end - now)))
+                redis_nap();
             continue;
         }
         for (; n < l.count; n++) {
@@ -535,7 +591,8 @@ static void *work(void *arg)
 
 static void test_workers_together_keep_to_each_sellers_limit(void **state)
 {
-    pthread_t threads[3];
+    char names[][2] = {"1", "2", "3", "4", "5", "6", "7", "8"};
+    pthread_t threads[THREADS];
     char id[8];
 
     (void)state;
@@ -547,11 +604,11 @@ static void test_workers_together_keep_to_each_sellers_limit(void **state)
     }
     redis_do(r, "HSET", RDS_PREFIX "seller:" A, "order:rate", "50", "order:burst", "5");
     redis_do(r, "HSET", RDS_PREFIX "seller:" B, "order:rate", "1000", "order:burst", "100");
-    assert_int_equal(rds_pool_new(server.url, 3, &many, NULL), ERR_OK);
+    assert_int_equal(rds_pool_new(server.url, THREADS, &many, NULL), ERR_OK);
     int64_t begun = met_now_ns() / 1000000;
-    for (int i = 0; i < 3; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, work, NULL), 0);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, work, names[i]), 0);
+    for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     int64_t ms = met_now_ns() / 1000000 - begun;
     rds_pool_free(many);
@@ -576,6 +633,7 @@ int main(void)
         cmocka_unit_test_setup(test_what_may_wait_does_not_spend_what_an_order_waits_for, fresh),
         cmocka_unit_test_setup(test_what_was_not_read_goes_back_to_its_place, fresh),
         cmocka_unit_test_setup(test_a_deleted_stores_reading_ends_even_if_it_comes_back, fresh),
+        cmocka_unit_test_setup(test_one_alone_waits_for_a_lanes_time, fresh),
         cmocka_unit_test_setup(test_a_lost_lane_is_put_back_and_counted, fresh),
         cmocka_unit_test_setup(test_a_backfill_is_paused_resumed_and_ends_its_task, fresh),
         cmocka_unit_test_setup(test_a_cancelled_backfill_leaves_nothing, fresh),
