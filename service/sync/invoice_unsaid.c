@@ -74,19 +74,27 @@ static bool is_taxed(const struct order *o)
     return o->total_tax.units != 0;
 }
 
+/* Whether prices include tax in the documents, by the first that has any. */
+static bool is_inclusive(const struct inv_known *k, bool otherwise)
+{
+    for (size_t i = 0; i < k->doc_count; i++)
+        if (!k->docs[i].gone && k->docs[i].has_lines && k->docs[i].tax.units != 0)
+            return k->docs[i].inclusive;
+    return otherwise;
+}
+
 void inv_go_on_as_written(struct inv_work *w)
 {
     const struct inv_known_doc *sale = inv_known_doc(w->known, STR("invoice"));
-    struct order *o;
-
     bool dropped = w->o->state.cancelled && !w->o->state.kept;
+    struct order *o;
 
     if (!w->o->tells_no_refunds || !sale || sale->gone || !sale->has_lines ||
         (is_taxed(w->o) && !dropped))
         return;
     o = arena_array(w->arena, 1, sizeof *o);
     *o = *w->o;
-    o->taxes_included = sale->inclusive;
+    o->taxes_included = is_inclusive(w->known, sale->inclusive);
     if (!o->currency[0]) {
         memcpy(o->currency, sale->total.currency, sizeof o->currency);
         memcpy(o->shop_currency, o->currency, sizeof o->currency);

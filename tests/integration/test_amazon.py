@@ -637,6 +637,29 @@ def test_prices_that_turn_out_to_be_without_tax_are_not_taken_from_others_with_i
     assert (s.failed(), books_of(s)) == ([], (0, 0, 0, 0))
 
 
+def test_an_order_without_tax_at_first_is_taken_back_as_what_followed(stack):
+    """The sale says neither that prices include tax nor that they do not."""
+    s = Seller(stack)
+    trade(s)
+    body, order, total, _ = forwarded(NEW[3])
+    free = copy.deepcopy(body)
+    free["order"]["orderItems"][0]["proceeds"]["breakdowns"] = [
+        {"type": kind, "subtotal": {"amount": "39.99", "currencyCode": "USD"}} for kind in ("ITEM", "DISCOUNT")]
+    free["order"]["orderItems"].append({"orderItemId": "2", "quantityOrdered": 1, "product": {}, "proceeds": {"breakdowns": [
+        {"type": "ITEM", "subtotal": {"amount": "1.00", "currencyCode": "USD"}}]}})
+    free["order"]["proceeds"]["grandTotal"]["amount"] = "1.00"
+    s.send(free, query=f"?seller={s.domain}")
+    s.wait_done(order)
+    body["order"].update(lastUpdatedTime="2025-12-01T00:00:00Z")
+    body["order"]["orderItems"][0]["orderItemId"] = "3"
+    s.send(body, query=f"?seller={s.domain}")
+    s.idle()
+    assert (s.failed(), books_of(s)) == ([], (total, 10, total, 0))
+    s.send(cancelled(body, "nothing"), query=f"?seller={s.domain}")
+    s.idle()
+    assert (s.failed(), books_of(s)) == ([], (0, 0, 0, 0))
+
+
 def test_an_item_without_the_tax_that_the_marketplace_keeps_is_taken_back(stack):
     """What the order comes to holds that tax, and what was booked does not."""
     s = Seller(stack)
