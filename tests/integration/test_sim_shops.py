@@ -1009,6 +1009,11 @@ def test_webhook_subscriptions(sim, shop):
     assert listed == [
         {"topic": "ORDERS_PAID", "uri": to["uri"], "callbackUrl": to["uri"],
          "endpoint": {"__typename": "WebhookHttpEndpoint", "callbackUrl": to["uri"]}}]  # fmt: skip
+    nowhere = shop.graph(SUBSCRIBE, topic="ORDERS_PAID", to={"uri": "https://"})["data"]
+    assert nowhere["webhookSubscriptionCreate"]["userErrors"][0]["message"] == "Address is invalid"
+    sim.control("POST", "shopify/shops", {"shop": SHOP, "customer_data": False})
+    told = shop.graph(SUBSCRIBE, topic="ORDERS_CREATE", to=to)["data"]["webhookSubscriptionCreate"]
+    assert "not approved to subscribe" in told["userErrors"][0]["message"]
     assert len(sim.control("GET", "shopify/subscriptions")["subscriptions"]) == 1
     assert shop.errors(SUBSCRIBE, topic="CUSTOMERS_REDACT", to=to)[0][0] == "INVALID_VARIABLE"
 

@@ -20,7 +20,7 @@ from graphql import Request, Schema, base
 from graphql_answer import answer as answer_object
 from graphql_answer import cost
 from graphql_text import GraphError
-from shopify_roots import Roots
+from shopify_roots import Roots, subscription
 from shopify_schema import SCHEMA
 from shopify_shape import Shape
 from times import seconds
@@ -67,6 +67,10 @@ class Shop:
                     setattr(self, name, spec[name])
             if "client_id" in spec:
                 self.client = (spec["client_id"], spec["client_secret"])
+            if "subscriptions" in spec:
+                self.subscriptions = []
+                for topic, uri in spec["subscriptions"]:
+                    self.subscriptions.append(subscription(self, topic, {"uri": uri}, self._clock))
             if "scopes" in spec:
                 self.scopes = set(spec["scopes"])
             for name in ("costs", "calls"):

@@ -5,6 +5,7 @@ subscriptions with what Shopify refuses of them.
 """
 
 import re
+import urllib.parse
 import zoneinfo
 
 from graphql_answer import paged
@@ -14,7 +15,10 @@ from shopify_shape import gid, utc
 from times import seconds
 
 _SORT = {"CREATED_AT": "created_at", "PROCESSED_AT": "processed_at", "UPDATED_AT": "updated_at"}
-_TERM = re.compile(r"""\s*(?:AND\s+)?(\w+):(>=|<=|>|<)?(?:'([^']*)'|"([^"]*)"|(\S+))\s*""")
+_PROTECTED = (
+    "This app is not approved to subscribe to webhook topics containing protected customer data. "
+    "See https://shopify.dev/docs/apps/launch/protected-customer-data for more details."
+)
 _TERM = re.compile(r"""\s*(?:AND\s+)?(\w+):(>=|<=|>|<)?(?:'([^']*)'|"([^"]*)"|(\S+))\s*""")
 
 
@@ -134,41 +138,42 @@ class Roots:
         uri = given.get("uri") or given.get("callbackUrl") or ""
         field = ["webhookSubscription", "uri" if "uri" in given else "callbackUrl"]
         problem = None
-        if not uri.startswith("https://"):
-            problem = (
-                "Address is invalid"
-                if not uri.startswith("http://")
-                else ("Address protocol http:// is not supported")
-            )
+        if topic.startswith("ORDERS_") and not self._shop.customer_data:
+            field, problem = ["webhookSubscription"], _PROTECTED
+        elif uri.startswith("http://"):
+            problem = "Address protocol http:// is not supported"
+        elif not uri.startswith("https://") or not urllib.parse.urlsplit(uri).hostname:
+            problem = "Address is invalid"
         elif any(one["topic"] == topic and one["uri"] == uri for one in self._shop.subscriptions):
             problem = "Address for this topic has already been taken"
         if problem:
             error = {"field": field, "message": problem}
             return {"userErrors": [error], "webhookSubscription": None}
-        number = 1000 + len(self._shop.subscriptions) + 1
-        now = utc(self._clock.utc().isoformat())
-        made = {
-            "id": gid("WebhookSubscription", number),
-            "legacyResourceId": str(number),
-            "topic": topic,
-            "uri": uri,
-            "callbackUrl": uri,
-            "format": given.get("format", "JSON"),
-            "filter": given.get("filter"),
-            "includeFields": given.get("includeFields", []),
-            "metafieldNamespaces": given.get("metafieldNamespaces", []),
-            "name": given.get("name"),
-            "createdAt": now,
-            "updatedAt": now,
-            "apiVersion": {
-                "handle": self._version,
-                "displayName": self._version,
-                "supported": True,
-            },
-            "endpoint": {"__typename": "WebhookHttpEndpoint", "callbackUrl": uri},
-        }
+        made = subscription(self._shop, topic, {**given, "uri": uri}, self._clock, self._version)
         self._shop.subscriptions.append(made)
         return {"userErrors": [], "webhookSubscription": made}
+
+
+def subscription(shop, topic, given, clock, version="2026-10"):
+    """One more of SHOP's, as it is listed."""
+    number = 1 + max((int(one["legacyResourceId"]) for one in shop.subscriptions), default=1000)
+    now = utc(clock.utc().isoformat())
+    return {
+        "id": gid("WebhookSubscription", number),
+        "legacyResourceId": str(number),
+        "topic": topic,
+        "uri": given["uri"],
+        "callbackUrl": given["uri"],
+        "format": given.get("format", "JSON"),
+        "filter": given.get("filter"),
+        "includeFields": given.get("includeFields", []),
+        "metafieldNamespaces": given.get("metafieldNamespaces", []),
+        "name": given.get("name"),
+        "createdAt": now,
+        "updatedAt": now,
+        "apiVersion": {"handle": version, "displayName": version, "supported": True},
+        "endpoint": {"__typename": "WebhookHttpEndpoint", "callbackUrl": given["uri"]},
+    }
 
 
 def _sort_key(body, sort):

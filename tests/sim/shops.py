@@ -50,7 +50,7 @@ class Shops:
         else:
             return None
         call.entry["tenant"] = tenant
-        fault = faults.take(call.method, call.entry["path"], tenant)
+        fault = faults.take(call.method, call.entry["path"], tenant, call.body or b"")
         if fault:
             call.entry["fault"] = fault["fault"]
         return faults.play(fault, lambda: run(fault))
