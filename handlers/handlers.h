@@ -68,7 +68,8 @@ srv_handler hook_shopify, hook_amazon;
 /* api: everything under /api/v1; routes inside by api_routes */
 srv_handler api_stores, api_store, api_connections, api_connection, api_connection_verb, api_failed,
     api_failed_export, api_failed_one, api_failed_groups, api_queue, api_synced, api_log,
-    api_catalogue, api_task, api_task_verb, api_backfill, api_orders, api_order, api_order_export;
+    api_catalogue, api_task, api_task_verb, api_backfill, api_check, api_orders, api_order,
+    api_order_export;
 
 /* the consent: an address to begin at, and where Xero sends the browser back to */
 srv_handler api_connect, api_callback;

@@ -135,6 +135,7 @@ enum err fet_done(struct rds *r, const struct fet_lease *l, const struct fet_end
         rds_argi(&a, p->delay_ms);
         rds_arg(&a, p->state);
         rds_arg(&a, p->progress);
+        rds_arg(&a, p->result);
     }
     enum err e = rds_script(r, "fetch_done", a.v, a.n, &reply, info);
     if (e == ERR_OK && !str_eq(rds_text(rds_at(reply, 0)), STR("ok")))
@@ -226,7 +227,7 @@ enum err fet_reconciled_to(struct rds *r, const char *store_key, struct arena *a
     return e;
 }
 
-/* ---- upkeep and backfill ---- */
+/* ---- upkeep and tasks ---- */
 
 enum err fet_sweep(struct rds *r, bool reconcile, int64_t *repairs, struct errinfo *info)
 {
@@ -240,32 +241,34 @@ enum err fet_sweep(struct rds *r, bool reconcile, int64_t *repairs, struct errin
     return e;
 }
 
-enum err fet_backfill(struct rds *r, const char *store_key, struct str input, const char *who,
-                      char id[37], struct errinfo *info)
+enum err fet_task_add(struct rds *r, const char *kind, const char *store_key, struct str input,
+                      const char *who, char id[37], struct errinfo *info)
 {
     struct rds_reply *reply = NULL;
 
     cry_uuid(id);
-    struct str argv[] = {str_of(id), STR("add"), str_of(who), str_of(store_key), input};
-    enum err e = rds_script(r, "backfill", argv, 5, &reply, info);
+    struct str argv[] = {str_of(id),        STR("add"),   str_of(who),
+                         str_of(store_key), str_of(kind), input};
+    enum err e = rds_script(r, "fetch_task", argv, 6, &reply, info);
     if (e == ERR_OK && !str_eq(rds_text(rds_at(reply, 0)), STR("ok")))
         e = err_set(info, ERR_NOT_FOUND, "There is no store %s.", store_key);
     rds_free(reply);
     return e;
 }
 
-enum err fet_backfill_set(struct rds *r, const char *id, const char *what, const char *who,
-                          struct errinfo *info)
+enum err fet_task_set(struct rds *r, const char *id, const char *what, const char *who,
+                      struct errinfo *info)
 {
     struct rds_reply *reply = NULL;
     struct str argv[] = {str_of(id), str_of(what), str_of(who)};
-    enum err e = rds_script(r, "backfill", argv, 3, &reply, info);
+    enum err e = rds_script(r, "fetch_task", argv, 3, &reply, info);
     struct str word = rds_text(rds_at(reply, 0));
 
     if (e == ERR_OK && str_eq(word, STR("none")))
         e = err_set(info, ERR_NOT_FOUND, "There is no such task, or it ended more than a day ago.");
     else if (e == ERR_OK && str_eq(word, STR("kind")))
-        e = err_set(info, ERR_CONFLICT, "Only a backfill can be paused, resumed or cancelled.");
+        e = err_set(info, ERR_CONFLICT,
+                    "Only a backfill or a check can be paused, resumed or cancelled.");
     else if (e == ERR_OK && !str_eq(word, STR("ok")))
         e = err_set(info, ERR_CONFLICT, "The task cannot do that: it is %.*s.",
                     STR_FMT(rds_text(rds_at(reply, 1))));

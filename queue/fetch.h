@@ -9,6 +9,7 @@
  *   fetchdue        S -> earliest time worth a try       fetchwake   doorbell
  *   fetchwatch      the time that one thread waits for, and which
  *   fetch:S         order ids asked for -> time due      fetchlater:S   what may wait
+ *   fetchfirst:S    what somebody waits for: goes before all
  *   fetchlease:S    token -> its end                     fetchbatch:S:<token>   item -> its place
  *   fetchstate:S    item -> what a worker is to be told  fetchdied:S   item -> deaths alone
  *   fetchtasks:S    items of tasks that are not over: what in fetchlater:S is no order
@@ -25,13 +26,14 @@
 /* Items that are no order begin with '*'. */
 #define FET_RECONCILE "*reconcile"
 #define FET_BACKFILL "*backfill:" /* and the task's id */
+#define FET_CHECK "*check:"       /* the same */
 
 /* The state of an order that is exported by hand once it is read: this, ':' and who asked. AGAIN:
  * with another invoice if its own was voided in Xero. */
 #define FET_EXPORT "export"
 #define FET_EXPORT_AGAIN "again"
 
-/* One thing to read: an order by its id in the shop, or a page of what FET_... names. */
+/* One thing to do: read an order by its id in the shop, or what FET_... names. */
 struct fet_item {
     struct str id;
     struct str state; /* what was kept for it; "" nothing */
@@ -48,9 +50,9 @@ struct fet_lease {
 };
 
 /* Takes the store whose turn it is and up to MAX of its orders, no more than it has calls for, or
- * one other item. ERR_NOT_FOUND: nothing to do for *WAIT_MS (at most 5,000; the wake key tells
- * earlier). WHO names the thread that asks: only one is told when the next store's time comes.
- * Free with fet_lease_free. */
+ * one other item: a check goes before them, the others behind. ERR_NOT_FOUND: nothing to do for
+ * *WAIT_MS (at most 5,000; the wake key tells earlier). WHO names the thread that asks: only one is
+ * told when the next store's time comes. Free with fet_lease_free. */
 enum err fet_lease(struct rds *r, const char *who, int64_t lease_ms, int max, struct fet_lease *out,
                    int64_t *wait_ms, struct errinfo *info) MUST_CHECK;
 void fet_lease_free(struct fet_lease *l);
@@ -79,9 +81,9 @@ enum err fet_permit(struct rds *r, struct fet_lease *l, int64_t lease_ms, const 
                     int64_t *wait_ms, struct errinfo *info) MUST_CHECK;
 
 enum fet_outcome {
-    FET_DONE,  /* read, or nothing to read; of a backfill: its end */
+    FET_DONE,  /* read, or nothing to read; of a task: its end */
     FET_AGAIN, /* after delay_ms */
-    FET_FAILED /* of a backfill: its task fails with PROGRESS as its result */
+    FET_FAILED /* of a task: it fails with RESULT */
 };
 
 struct fet_report {
@@ -89,7 +91,8 @@ struct fet_report {
     enum fet_outcome outcome;
     int64_t delay_ms;
     struct str state;    /* FET_AGAIN: kept for the next time; "" keeps what there is */
-    struct str progress; /* of a backfill: JSON for its task, at its end the result; "" none */
+    struct str progress; /* of a task: JSON; "" as it was */
+    struct str result;   /* the same, at its end */
 };
 
 /* How a lease ends. */
@@ -137,11 +140,12 @@ enum err fet_reconciled_to(struct rds *r, const char *store_key, struct arena *a
 enum err fet_sweep(struct rds *r, bool reconcile, int64_t *repairs,
                    struct errinfo *info) MUST_CHECK;
 
-/* A backfill of STORE_KEY as a task, whose id ID gets: INPUT (JSON) goes to the worker, and is its
- * first state. ERR_NOT_FOUND: no such store. */
-enum err fet_backfill(struct rds *r, const char *store_key, struct str input, const char *who,
-                      char id[37], struct errinfo *info) MUST_CHECK;
+/* A "backfill" or a "check" (KIND) of STORE_KEY as a task, whose id ID gets: INPUT (JSON) goes to
+ * the worker, and is the item's first state. A check is made at once also where the shop's last
+ * refusal holds the store. ERR_NOT_FOUND: no such store. */
+enum err fet_task_add(struct rds *r, const char *kind, const char *store_key, struct str input,
+                      const char *who, char id[37], struct errinfo *info) MUST_CHECK;
 /* WHAT: "pause", "resume" or "cancel". May be repeated. ERR_NOT_FOUND: no such task; ERR_CONFLICT:
- * it is no backfill, or has ended. */
-enum err fet_backfill_set(struct rds *r, const char *id, const char *what, const char *who,
-                          struct errinfo *info) MUST_CHECK;
+ * it is of another kind, or has ended. */
+enum err fet_task_set(struct rds *r, const char *id, const char *what, const char *who,
+                      struct errinfo *info) MUST_CHECK;

@@ -78,6 +78,7 @@ static const struct srv_route api_routes[] = {
     {"POST", ORDER "/export", SRV_SUPPORT, LIM_API_BODY, true, api_order_export},
     {"GET", "/api/v1/catalogue", SRV_SUPPORT, 0, false, api_catalogue},
     {"POST", STORE "/backfill", SRV_ADMIN, LIM_API_BODY, true, api_backfill},
+    {"POST", STORE "/check", SRV_ADMIN, LIM_API_BODY, true, api_check},
     {"GET", "/api/v1/tasks/{}", SRV_SUPPORT, 0, true, api_task},
     {"POST", "/api/v1/tasks/{}/pause", SRV_ADMIN, LIM_API_BODY, true, api_task_verb},
     {"POST", "/api/v1/tasks/{}/resume", SRV_ADMIN, LIM_API_BODY, true, api_task_verb},

@@ -3,42 +3,39 @@
 -- where it stood.
 -- ARGV: 1 store  2 token  3 hold ms (the shop is away, or refuses us; 0 lets it go)  4 why
 --   5-8 what the shop said of its limits, as in fetch_permit  9 reconciled to or ''  10 n
---   then n groups: item, done|failed|again, ms until again, state or '', progress (JSON) or ''
+--   then n groups: item, done|failed|again, ms until again, state or '', and of a task (JSON or ''):
+--   progress, result
 -- Returns {'ok'} or {'lost'}: then nothing was done.
--- State is what a worker wants to be told with the item the next time. Of a backfill, progress goes to
--- its task, and its end is the task's; one that was paused meanwhile keeps its state, one that was
--- cancelled goes.
+-- State is what a worker wants to be told with the item the next time. Of an item that a task tells of,
+-- progress and result go to the task, and its end is the task's; one that was paused meanwhile keeps its
+-- state, one that was cancelled goes.
 -- Sent twice: the second is lost, the first has done it.
 local S, token, hold, why = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local batch, states = P .. 'fetchbatch:' .. S .. ':' .. token, P .. 'fetchstate:' .. S
 if not redis.call('ZSCORE', P .. 'fetchlease:' .. S, token) then return { 'lost' } end
 
--- Tells a backfill's task. Returns its status after that.
-local function tell(id, outcome, progress)
-  local task = P .. 'task:' .. id
-  local status = redis.call('HGET', task, 'status')
-  if not status then return 'cancelled' end
-  if progress ~= '' then
-    if outcome ~= 'failed' then redis.call('HSET', task, 'progress', progress) end
-    if outcome ~= 'again' then redis.call('HSET', task, 'result', progress) end
+-- Tells the item's task, if it has one. Returns whether it is open still.
+local function tell(item, outcome, progress, result)
+  local id, status = fetch_task_of(item)
+  if not id then return true end
+  local open = status == 'waiting' or status == 'paused'
+  if redis.call('EXISTS', P .. 'task:' .. id) == 0 then return false end
+  if progress ~= '' then redis.call('HSET', P .. 'task:' .. id, 'progress', progress) end
+  if outcome ~= 'again' then
+    fetch_task_end(S, item, open and outcome or status, status ~= 'failed' and result or '')
   end
-  if outcome == 'again' or status == 'cancelled' then return status end
-  redis.call('HSET', task, 'status', outcome)
-  redis.call('HDEL', task, 'input')
-  redis.call('EXPIRE', task, 86400)
-  return outcome
+  return open
 end
 
-local function finish(item, queue, outcome, at, state, progress)
-  local id = item:match('^%*backfill:(.*)$')
-  local status = id and tell(id, outcome, progress)
+local function finish(item, queue, outcome, at, state, progress, result)
+  local open = tell(item, outcome, progress, result)
   redis.call('HDEL', P .. 'fetchdied:' .. S, item)
-  if outcome == 'again' and status ~= 'cancelled' then
+  if outcome == 'again' and open then
     if state ~= '' then redis.call('HSET', states, fetch_field(queue, item), state) end
     fetch_put(S, queue, item, at)
   else
     fetch_forget(S, item)
-    if id then redis.call('SREM', P .. 'fetchtasks:' .. S, item) end
+    redis.call('SREM', P .. 'fetchtasks:' .. S, item)
   end
 end
 
@@ -48,11 +45,11 @@ for _ = 1, tonumber(ARGV[10]) do
   local queue = (redis.call('HGET', batch, item) or ''):match('^%a+:')
   if queue then
     redis.call('HDEL', batch, item)
-    finish(item, queue, ARGV[i + 1], now + tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4])
+    finish(item, queue, ARGV[i + 1], now + tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
   end
-  i = i + 5
+  i = i + 6
 end
-for _, h in ipairs(fetch_held(S, token)) do finish(h[1], h[2], 'again', h[3], '', '') end
+for _, h in ipairs(fetch_held(S, token)) do finish(h[1], h[2], 'again', h[3], '', '', '') end
 redis.call('DEL', batch)
 redis.call('ZREM', P .. 'fetchlease:' .. S, token)
 
@@ -65,6 +62,7 @@ local seller = P .. 'seller:' .. S
 if hold > 0 then
   redis.call('HSET', seller, 'nb', string.format('%d', now + hold))
   redis.call('HINCRBY', seller, 'down', 1)
+  if why == '' then redis.call('HDEL', seller, 'why') end -- it is of the present hold
   if store[2] and why ~= '' and redis.call('HGET', seller, 'why') ~= why then
     redis.call('HSET', seller, 'why', why)
     log_add(store[2], 'error', S, '', 'shop_held', why)

@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
--- fetch_lease: takes the store whose turn it is and what of it may be read now: up to N orders, no more
--- than its bucket has calls for, else one item of `fetchlater` (a page of a reconciliation, a backfill).
+-- fetch_lease: takes the store whose turn it is and what of it may be read now: one item of `fetchfirst`
+-- (a check), else up to N orders, no more than its bucket has calls for, else one item of `fetchlater` (a
+-- page of a reconciliation, a backfill).
 -- ARGV: 1 token  2 lease ms  3 N  4 who asks
 -- Returns {store, failures of the present outage, item, its state, ...} or {'', ms until this one should
 -- ask again}: one alone is told the time of the next lane, and who has something to do hands that on.
 -- A dead lease is taken over first: nothing was lost, since ingest makes repeats harmless. What was in
 -- a batch that died is read alone from then on; what dies alone three times is dropped with an entry in
--- the log, or, if it is no order, put off for an hour.
+-- the log (a task then fails), or, if it may wait, put off for an hour.
 -- Sent twice (the first answer was lost): the first lease dies unused. Its store is passed over, so that
 -- the same token never stands for two batches.
 local token, lease_ms, N, me = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
@@ -27,12 +28,16 @@ local function take_over(S, dead)
   local batch, held = P .. 'fetchbatch:' .. S .. ':' .. dead, fetch_held(S, dead)
   for _, h in ipairs(held) do
     local item, queue, at = h[1], h[2], h[3]
-    if not poison(S, item, #held == 1) then
+    local task, status = fetch_task_of(item)
+    if task and status ~= 'waiting' then
+      redis.call('HDEL', P .. 'fetchdied:' .. S, item) -- paused or cancelled while it was read
+    elseif not poison(S, item, #held == 1) then
       fetch_put(S, queue, item, at)
     elseif queue == 'fetchlater:' then
       fetch_put(S, queue, item, now + LATER_MS)
     else
       fetch_forget(S, item)
+      if task then fetch_task_end(S, item, 'failed', '{"error":"Three workers died while doing this."}') end
     end
   end
   redis.call('DEL', batch)
@@ -56,11 +61,10 @@ end
 local function take(S)
   local at = fetch_time(S)
   if not at or at > now then return nil end
-  local queue = 'fetch:'
-  local items = due(S, queue, N)
-  if #items == 0 then
-    queue = 'fetchlater:'
-    items = due(S, queue, 1)
+  local queue, items
+  for _, q in ipairs(FETCH_QUEUES) do
+    queue, items = q, due(S, q, q == 'fetch:' and N or 1)
+    if #items > 0 then break end
   end
   if #items == 0 then return nil end
   local out = { S, redis.call('HGET', P .. 'seller:' .. S, 'down') or '0' }

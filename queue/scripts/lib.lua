@@ -102,8 +102,12 @@ local function relane_and_ring(C)
 end
 
 -- ---- reading from shops: store S ("amazon/A1") is a lane of its own ----
--- `fetch:S` holds orders that were asked for, `fetchlater:S` what may wait (beginning with "*"), each
--- with the time from which it is due; `fetchlease:S` the one lease that reads them.
+-- `fetch:S` holds orders that were asked for, `fetchfirst:S` what somebody waits for and `fetchlater:S` what
+-- may wait (both beginning with "*"), each with the time from which it is due; `fetchlease:S` the one lease
+-- that reads them.
+local FETCH_QUEUES = { 'fetchfirst:', 'fetch:', 'fetchlater:' }
+-- Where an item stands that a task tells of: "*<kind>:<task>".
+local TASK_QUEUES = { check = 'fetchfirst:', backfill = 'fetchlater:' }
 
 -- Calls that a shop allows a seller, by platform and kind: a second, and at once, until it says other.
 -- Shopify counts points, Amazon calls: 30 and 20 at once. One less of each is taken: Amazon's bucket is
@@ -149,7 +153,7 @@ local function bucket_due(S, kind)
   return bucket_wait(S, kind, tonumber(redis.call('HGET', P .. 'seller:' .. S, kind .. ':need') or 1))
 end
 
--- The kind of call that reads what is in QUEUE ("fetch:" or "fetchlater:").
+-- The kind of call that reads what is in QUEUE.
 local function fetch_kind(S, queue)
   if S:sub(1, 7) ~= 'amazon/' then return 'cost' end
   return queue == 'fetch:' and 'order' or 'search'
@@ -161,7 +165,7 @@ local function fetch_time(S)
   if not s[1] or s[2] then return nil end
   local leased, at = first(P .. 'fetchlease:' .. S), nil
   if leased then return leased end
-  for _, queue in ipairs({ 'fetch:', 'fetchlater:' }) do
+  for _, queue in ipairs(FETCH_QUEUES) do
     local due = first(P .. queue .. S)
     if due then
       local wait = bucket_due(S, fetch_kind(S, queue))
@@ -173,11 +177,17 @@ local function fetch_time(S)
   return at and math.max(at, tonumber(s2[1] or 0), tonumber(s2[2] or 0))
 end
 
+-- The task that ITEM of a lane stands for, and its status ('cancelled' if it is gone); nil: for none.
+local function fetch_task_of(item)
+  local id = item:match('^%*%a+:(.*)$')
+  return id, id and (redis.call('HGET', P .. 'task:' .. id, 'status') or 'cancelled')
+end
+
 -- Puts ITEM into QUEUE of lane S, due from AT on. It waits in one queue only: once it is asked for in
--- front, it need not be read again behind. A backfill that was paused or cancelled meanwhile does not wait.
+-- front, it need not be read again behind. A task that was paused or cancelled meanwhile does not wait.
 local function fetch_put(S, queue, item, at)
-  local task = item:match('^%*backfill:(.*)$')
-  if task and redis.call('HGET', P .. 'task:' .. task, 'status') ~= 'waiting' then return end
+  local task, status = fetch_task_of(item)
+  if task and status ~= 'waiting' then return end
   if queue == 'fetch:' then
     redis.call('ZREM', P .. 'fetchlater:' .. S, item)
   elseif redis.call('ZSCORE', P .. 'fetch:' .. S, item) then
@@ -239,22 +249,27 @@ local function fetch_relane(S, looks)
   return at
 end
 
--- Nothing of lane S is read any more: whoever reads at this moment has lost its lease, and its backfills
--- are cancelled.
+-- Ends the task that ITEM of lane S stands for; RESULT is JSON, or ''.
+local function fetch_task_end(S, item, status, result)
+  local task = P .. 'task:' .. fetch_task_of(item)
+  redis.call('SREM', P .. 'fetchtasks:' .. S, item)
+  redis.call('HSET', task, 'status', status)
+  if result ~= '' then redis.call('HSET', task, 'result', result) end
+  redis.call('HDEL', task, 'input')
+  redis.call('EXPIRE', task, 86400)
+end
+
+-- Nothing of lane S is read any more: whoever reads at this moment has lost its lease, and its tasks are
+-- cancelled.
 local function fetch_clear(S)
   for _, token in ipairs(redis.call('ZRANGE', P .. 'fetchlease:' .. S, 0, -1)) do
     redis.call('DEL', P .. 'fetchbatch:' .. S .. ':' .. token)
   end
   for _, item in ipairs(redis.call('SMEMBERS', P .. 'fetchtasks:' .. S)) do
-    local task = P .. 'task:' .. (item:match('^%*backfill:(.*)$') or '')
-    if redis.call('HGET', task, 'kind') == 'backfill' then
-      redis.call('HSET', task, 'status', 'cancelled')
-      redis.call('HDEL', task, 'input')
-      redis.call('EXPIRE', task, 86400)
-    end
+    fetch_task_end(S, item, 'cancelled', '')
   end
-  redis.call('DEL', P .. 'fetch:' .. S, P .. 'fetchlater:' .. S, P .. 'fetchstate:' .. S, P .. 'fetchdied:' .. S,
-    P .. 'fetchtasks:' .. S, P .. 'fetchlease:' .. S)
+  for _, queue in ipairs(FETCH_QUEUES) do redis.call('DEL', P .. queue .. S) end
+  redis.call('DEL', P .. 'fetchstate:' .. S, P .. 'fetchdied:' .. S, P .. 'fetchlease:' .. S)
   fetch_relane(S)
 end
 

@@ -28,6 +28,10 @@
 /* A store's id: a shop domain (DNS: 253) or a seller id (14). */
 #define LIM_STORE_ID 255
 
+/* An address that webhooks are sent to: a host's 253 and a path; it is kept with its task and told
+ * in the log. Shopify names no limit. */
+#define LIM_HOOK_URL 512
+
 /* A connection's name, chosen by the operator: [a-z0-9-], used in Redis keys and URLs. */
 #define LIM_CONN_NAME 64
 

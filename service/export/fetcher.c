@@ -175,11 +175,9 @@ enum read_next ftc_judge(struct reading *w, const char *kind, const struct shc_a
     return READ_STOP;
 }
 
-void ftc_report(struct reading *w, const struct fet_item *item, enum fet_outcome outcome,
-                int64_t delay_ms, struct str state, struct str progress)
+void ftc_report(struct reading *w, struct fet_report report)
 {
-    w->reports[w->report_count++] =
-        (struct fet_report){item->id, outcome, delay_ms, state, progress};
+    w->reports[w->report_count++] = report;
 }
 
 void ftc_note(struct reading *w, const char *level, const char *event, const char *fmt, ...)
@@ -327,7 +325,7 @@ static enum read_next fetch_order(struct reading *w, const struct fet_item *item
     if (next == READ_GO) {
         if (read)
             export_by_hand(w, item);
-        ftc_report(w, item, FET_DONE, 0, STR(""), STR(""));
+        ftc_report(w, (struct fet_report){.item = item->id, .outcome = FET_DONE});
     }
     ftc_page_free(&page);
     return next;
@@ -342,10 +340,13 @@ static bool stopping(const struct reading *w)
 
 static enum read_next work_item(struct reading *w, const struct fet_item *item)
 {
+    w->calls = 0;
     if (str_eq(item->id, STR(FET_RECONCILE)))
         return ftc_reconcile(w, item);
     if (str_starts(item->id, STR(FET_BACKFILL)))
         return ftc_backfill(w, item);
+    if (str_starts(item->id, STR(FET_CHECK)))
+        return ftc_check(w, item);
     return fetch_order(w, item);
 }
 
@@ -357,8 +358,10 @@ static enum read_next work_one(struct reading *w, const struct fet_item *item)
     enum read_next next = work_item(w, item);
 
     if (w->away && w->report_count == before)
-        ftc_report(w, item, FET_AGAIN, w->lease->failures > 0 ? 2 * w->hold_ms : w->hold_ms,
-                   STR(""), STR(""));
+        ftc_report(w, (struct fet_report){.item = item->id,
+                                          .outcome = FET_AGAIN,
+                                          .delay_ms = w->lease->failures > 0 ? 2 * w->hold_ms
+                                                                             : w->hold_ms});
     return next;
 }
 
@@ -436,6 +439,8 @@ enum err ftc_run(struct ftc *f, struct fet_lease *lease, struct errinfo *info)
     f->at = &w;
     w.reports = arena_array(&w.arena, lease->count + 1, sizeof(*w.reports));
     next = prepare(&w);
+    if (w.denied && str_starts(lease->items[0].id, STR(FET_CHECK))) /* that is its answer */
+        next = ftc_check(&w, &lease->items[0]);
     for (size_t i = 0; i < lease->count && next == READ_GO && !stopping(&w); i++)
         next = work_one(&w, &lease->items[i]);
     if (w.hold_ms > 0)

@@ -118,4 +118,19 @@ static enum read_next some(struct reading *w, const struct read_range *range,
     return next;
 }
 
-const struct shop ftc_amazon = {"amazon", one, some, NULL};
+static enum read_next webhooks(struct reading *w, const struct check *c, struct js_out *out)
+{
+    (void)w;
+    (void)c;
+    jw_kz(out, "url", NULL);
+    jw_kbool(out, "listed", false);
+    jw_kz(out, "message",
+          "Amazon sends no webhooks: its notifications are set up at Amazon, and come through a "
+          "queue of yours.");
+    jw_key(out, "topics");
+    jw_begin_array(out);
+    jw_end_array(out);
+    return READ_GO;
+}
+
+const struct shop ftc_amazon = {"amazon", 600, one, some, NULL, webhooks};

@@ -4,9 +4,6 @@
 #include "service/base/log.h"
 #include "service/export/fetcher_parts.h"
 
-/* Shops list what changed a moment ago with a delay, and Amazon nothing of its last two minutes,
- * less a minute that its clock may be behind; the next pass looks at this much again. */
-#define SETTLE_S 180
 #define OVERLAP_S 300
 /* The offset of a shop's own days from UTC, at most. */
 #define OFFSET_S 86400
@@ -29,7 +26,7 @@ struct pass {
                          ours; 0: no page was read */
 };
 
-static void print_time(int64_t seconds, char out[36])
+void ftc_print_time(int64_t seconds, char out[36])
 {
     time_t at = (time_t)seconds;
     struct tm tm = {0};
@@ -184,7 +181,7 @@ static enum read_next read_one(struct reading *w, struct pass *p, const char *to
     if (page.answer.at > 0 && page.answer.at < until)
         until = page.answer.at;
     if (n == READ_GO && p->until == 0)
-        p->until = until - SETTLE_S;
+        p->until = until - FTC_SETTLE_S;
     for (size_t i = 0; n == READ_GO && i < page.count; i++) {
         const struct read_order *o = &page.orders[i];
 
@@ -216,10 +213,10 @@ static void begin(struct reading *w, struct pass *p)
         at -= OVERLAP_S;
     else
         at = day_time(start[0] ? start : w->store->added_day, OFFSET_S);
-    if (at <= 0 || at > now - SETTLE_S)
-        at = now - SETTLE_S - 1;
-    print_time(at, p->after);
-    print_time(now - SETTLE_S, p->before);
+    if (at <= 0 || at > now - FTC_SETTLE_S)
+        at = now - FTC_SETTLE_S - 1;
+    ftc_print_time(at, p->after);
+    ftc_print_time(now - FTC_SETTLE_S, p->before);
 }
 
 enum read_next ftc_reconcile(struct reading *w, const struct fet_item *item)
@@ -234,7 +231,9 @@ enum read_next ftc_reconcile(struct reading *w, const struct fet_item *item)
     if (n == READ_STOP)
         return n;
     if (n == READ_GO && next.n > 0) {
-        ftc_report(w, item, FET_AGAIN, 0, write_state(w, &p, next), STR(""));
+        ftc_report(w, (struct fet_report){.item = item->id,
+                                          .outcome = FET_AGAIN,
+                                          .state = write_state(w, &p, next)});
         return READ_GO;
     }
     if (n == READ_GO) {
@@ -244,7 +243,7 @@ enum read_next ftc_reconcile(struct reading *w, const struct fet_item *item)
         /* What the shop's clock had not reached yet was not listed, whatever ours said. */
         if (ord_time(str_of(p.before), &before, NULL) && before < p.until)
             p.until = before;
-        print_time(p.until, until);
+        ftc_print_time(p.until, until);
         w->reconciled_to = arena_str(&w->arena, str_of(until));
         log_info("reconciled", "A shop was asked what has changed.", LOG_Z("store", w->store->key),
                  LOG_Z("since", p.after), LOG_INT("orders", p.done));
@@ -252,7 +251,10 @@ enum read_next ftc_reconcile(struct reading *w, const struct fet_item *item)
         ftc_note(w, "error", "not_reconciled", "The shop's changed orders could not be read: %s",
                  w->why);
     }
-    ftc_report(w, item, FET_AGAIN, w->f->reconcile_ms, ANEW, STR(""));
+    ftc_report(w, (struct fet_report){.item = item->id,
+                                      .outcome = FET_AGAIN,
+                                      .delay_ms = w->f->reconcile_ms,
+                                      .state = ANEW});
     if (n == READ_GO && w->shop->look)
         w->shop->look(w);
     return READ_GO;
@@ -269,22 +271,32 @@ enum read_next ftc_backfill(struct reading *w, const struct fet_item *item)
     if (!p.before[0]) { /* what was created then has changed then, or since */
         int64_t at = day_time(p.from, OFFSET_S);
 
-        print_time(at > 0 ? at : 0, p.after);
-        print_time(time(NULL) - SETTLE_S, p.before);
+        ftc_print_time(at > 0 ? at : 0, p.after);
+        ftc_print_time(time(NULL) - FTC_SETTLE_S, p.before);
     }
     if (!p.from[0] || !p.to[0]) { /* without its days it would be of all orders there are */
-        ftc_report(w, item, FET_FAILED, 0, STR(""),
-                   progress(w, &p, false, "The backfill's days are not known any more."));
+        const char *why = "The backfill's days are not known any more.";
+
+        ftc_report(w, (struct fet_report){.item = item->id,
+                                          .outcome = FET_FAILED,
+                                          .result = progress(w, &p, false, why)});
         return READ_GO;
     }
     enum read_next n = read_one(w, &p, "backfill", &next);
     if (n == READ_STOP && !w->denied)
         return n;
-    if (n != READ_GO)
-        ftc_report(w, item, FET_FAILED, 0, STR(""), progress(w, &p, false, w->why));
-    else if (next.n > 0)
-        ftc_report(w, item, FET_AGAIN, 0, write_state(w, &p, next), progress(w, &p, false, NULL));
-    else
-        ftc_report(w, item, FET_DONE, 0, STR(""), progress(w, &p, true, NULL));
+    struct fet_report report = {.item = item->id, .outcome = FET_DONE};
+
+    if (n != READ_GO) {
+        report.outcome = FET_FAILED;
+        report.result = progress(w, &p, false, w->why);
+    } else if (next.n > 0) {
+        report.outcome = FET_AGAIN;
+        report.state = write_state(w, &p, next);
+        report.progress = progress(w, &p, false, NULL);
+    } else {
+        report.progress = report.result = progress(w, &p, true, NULL);
+    }
+    ftc_report(w, report);
     return n == READ_STOP ? n : READ_GO;
 }

@@ -82,13 +82,24 @@ struct read_range {
     struct str page; /* "" the first */
 };
 
+/* What a check is asked for. */
+struct check {
+    bool create;    /* webhooks that are missing */
+    struct str url; /* where they are to go; "" not known */
+    bool shut;      /* nothing more may be asked of the shop: w->why says why */
+};
+
 /* What differs between the platforms. PAGE is always to be freed. */
 struct shop {
     const char *platform;
+    int64_t recent_s; /* a check asks for what has changed since */
     enum read_next (*one)(struct reading *w, struct str id, struct read_page *page);
     enum read_next (*some)(struct reading *w, const struct read_range *range,
                            struct read_page *page);
     void (*look)(struct reading *w); /* at what announces orders, after a pass; NULL: nothing */
+    /* The same for a check: members of its result. READ_STOP: w says why the shop is to be left
+     * alone; what is written is good all the same, unless ftc_comes_back. */
+    enum read_next (*webhooks)(struct reading *w, const struct check *c, struct js_out *out);
 };
 extern const struct shop ftc_amazon, ftc_shopify;
 
@@ -98,9 +109,8 @@ extern const struct shop ftc_amazon, ftc_shopify;
 enum read_next ftc_permit(struct reading *w, const char *kind, int64_t cost);
 /* What a call of KIND came to: notes what it said of limits, and holds the lane where it has to. */
 enum read_next ftc_judge(struct reading *w, const char *kind, const struct shc_answer *a);
-/* Reports ITEM. STATE and PROGRESS must live as long as the lease. */
-void ftc_report(struct reading *w, const struct fet_item *item, enum fet_outcome outcome,
-                int64_t delay_ms, struct str state, struct str progress);
+/* Reports an item of the lease, once. The report's texts must live as long as the lease. */
+void ftc_report(struct reading *w, struct fet_report report);
 /* Hands ORDER to the queue. TOPIC says how it came; LATER: it may wait behind live
  * ones. WANTED: its id in the shop, "" any. READ_REFUSED: it is another order or none. */
 enum read_next ftc_take(struct reading *w, const struct read_order *order, const char *topic,
@@ -116,8 +126,34 @@ enum read_next ftc_no_redis(struct reading *w, const struct errinfo *info);
 
 /* What Shopify's client asks before every call; ARG: the struct ftc. */
 bool ftc_shopify_permit(void *arg, int64_t cost, const struct sapi_points *said);
+/* Whom to ask. */
+struct sapi_shop ftc_shopify_shop(const struct reading *w);
+/* What the shop said of its points, for the queue. */
+void ftc_note_points(struct reading *w, const struct sapi_points *said);
+
+/* ---- fetcher_webhooks.c: what a Shopify app is subscribed to ---- */
+
+/* struct shop's `look`. */
+void ftc_webhooks_look(struct reading *w);
+/* struct shop's `webhooks`. */
+enum read_next ftc_webhooks_check(struct reading *w, const struct check *c, struct js_out *out);
+
+/* ---- fetcher_check.c ---- */
+
+/* Whether the store's orders can be read, and what announces them: the result of a task. */
+enum read_next ftc_check(struct reading *w, const struct fet_item *item);
+/* After READ_STOP: nothing was learnt of the shop (no permit now, its limit, no Redis), so the item
+ * is due again. */
+bool ftc_comes_back(const struct reading *w);
 
 /* ---- fetcher_pages.c ---- */
+
+/* Shops list what changed a moment ago with a delay, and Amazon nothing of its last two minutes,
+ * less a minute that its clock may be behind; the next pass looks at this much again. */
+#define FTC_SETTLE_S 180
+
+/* Unix SECONDS as RFC 3339. */
+void ftc_print_time(int64_t seconds, char out[36]);
 
 /* One page of a reconciliation or of a backfill. */
 enum read_next ftc_reconcile(struct reading *w, const struct fet_item *item);

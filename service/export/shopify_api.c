@@ -382,28 +382,8 @@ static const char ask_subscribe[] =
     "webhookSubscriptionCreate(topic:$topic,webhookSubscription:$webhook){"
     "webhookSubscription{id}userErrors{field message}}}";
 
-/* "orders/create" -> "ORDERS_CREATE". */
-static void topic_name(enum shp_topic topic, char out[64])
-{
-    (void)snprintf(out, 64, "%s", shp_topic_text(topic));
-    for (char *c = out; *c; c++) {
-        if (*c == '/')
-            *c = '_';
-        else if (*c >= 'a' && *c <= 'z')
-            *c = (char)(*c - 'a' + 'A');
-    }
-}
-
-bool sapi_is_topic(struct str listed, enum shp_topic topic)
-{
-    char name[64];
-
-    topic_name(topic, name);
-    return str_eq(listed, str_of(name));
-}
-
 enum err sapi_subscriptions(struct sapi *s, const struct sapi_shop *shop,
-                            struct sapi_subscription list[SAPI_SUBSCRIPTIONS], size_t *n,
+                            struct shp_subscription list[SAPI_SUBSCRIPTIONS], size_t *n,
                             struct shc_answer *out, struct errinfo *info)
 {
     struct buf ask = BUF_CAP(ASK_MAX);
@@ -429,22 +409,24 @@ enum err sapi_subscriptions(struct sapi *s, const struct sapi_shop *shop,
         const struct js_value *v = js_at(nodes, i);
 
         if (str_eq(shc_text(v, "format"), STR("JSON"))) /* no other is read here */
-            list[(*n)++] = (struct sapi_subscription){shc_text(v, "topic"), shc_text(v, "uri")};
+            list[(*n)++] = (struct shp_subscription){shc_text(v, "topic"), shc_text(v, "uri")};
     }
     return e;
 }
 
 enum err sapi_subscribe(struct sapi *s, const struct sapi_shop *shop, enum shp_topic topic,
-                        const char *uri, struct shc_answer *out, struct errinfo *info)
+                        const char *uri, bool *fresh, struct shc_answer *out, struct errinfo *info)
 {
     struct buf ask = BUF_CAP(ASK_MAX);
+    const struct js_value *made;
     struct js_out w;
     struct str words;
     char name[64];
     enum err e = check_shop(s, shop, info);
 
     begin(out);
-    topic_name(topic, name);
+    *fresh = false;
+    shp_topic_name(topic, name);
     jw_init(&w, &ask);
     jw_begin_object(&w);
     jw_kz(&w, "query", ask_subscribe);
@@ -463,14 +445,15 @@ enum err sapi_subscribe(struct sapi *s, const struct sapi_shop *shop, enum shp_t
     buf_free(&ask);
     if (e != ERR_OK || out->verdict != SHC_ANSWERED)
         return e;
-    words = shc_text(js_at(js_path(out->doc.root, "data.webhookSubscriptionCreate.userErrors"), 0),
-                     "message");
+    made = js_get(js_path(out->doc.root, "data"), "webhookSubscriptionCreate");
+    words = shc_text(js_at(js_get(made, "userErrors"), 0), "message");
+    if (words.n == 0 && js_is_null(js_get(made, "webhookSubscription"))) /* what was let pass */
+        words = shc_text(js_at(js_get(out->doc.root, "errors"), 0), "message");
+    *fresh = words.n == 0;
     if (words.n > 0 && !shc_contains(words, STR("already been taken"))) {
         out->verdict = SHC_REFUSED;
         shc_say(out, words);
-    } else if (words.n == 0 &&
-               js_is_null(
-                   js_path(out->doc.root, "data.webhookSubscriptionCreate.webhookSubscription"))) {
+    } else if (*fresh && js_is_null(js_get(made, "webhookSubscription"))) {
         unreadable(out, "Shopify's answer has no webhook.");
     }
     return e;

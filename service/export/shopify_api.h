@@ -9,6 +9,7 @@
 
 #include "service/export/shop_call.h"
 #include "service/sync/shopify_graphql.h"
+#include "service/sync/shopify_webhooks.h"
 
 /* The newest version that is stable, so that it lasts longest: each is supported for a year, until
  * 2027-10-01, and then answered by the oldest that still is. Refunds have the day they were
@@ -67,22 +68,16 @@ enum err sapi_orders(struct sapi *s, const struct sapi_shop *shop, struct str af
                      struct str before, struct str page, struct sapi_page *list,
                      struct shc_answer *out, struct errinfo *info) MUST_CHECK;
 
-/* A webhook that the token's app has subscribed to. TOPIC as the shop writes it: "ORDERS_CREATE".
- */
-struct sapi_subscription {
-    struct str topic, uri;
-};
 #define SAPI_SUBSCRIPTIONS 100
-/* The first SAPI_SUBSCRIPTIONS of them; texts live in OUT. */
+/* What the token's app has subscribed to: the first SAPI_SUBSCRIPTIONS; texts live in OUT. */
 enum err sapi_subscriptions(struct sapi *s, const struct sapi_shop *shop,
-                            struct sapi_subscription list[SAPI_SUBSCRIPTIONS], size_t *n,
+                            struct shp_subscription list[SAPI_SUBSCRIPTIONS], size_t *n,
                             struct shc_answer *out, struct errinfo *info) MUST_CHECK;
-/* Subscribes TOPIC to URI (https), as JSON. One that is there already is as good. REFUSED: the
- * message has the shop's words. */
+/* Subscribes TOPIC to URI (https), as JSON. One that is there already is as good, and not FRESH.
+ * REFUSED, or DENIED for want of access: the message has the shop's words. */
 enum err sapi_subscribe(struct sapi *s, const struct sapi_shop *shop, enum shp_topic topic,
-                        const char *uri, struct shc_answer *out, struct errinfo *info) MUST_CHECK;
-/* True if LISTED is TOPIC as the shop writes it. */
-bool sapi_is_topic(struct str listed, enum shp_topic topic) MUST_CHECK;
+                        const char *uri, bool *fresh, struct shc_answer *out,
+                        struct errinfo *info) MUST_CHECK;
 
 /* What a whole answer means beyond its status: fills OUT's verdict, denial, wait and message from
  * its document, and POINTS. TOO_DEAR: the question costs more than one may. For tests too. */

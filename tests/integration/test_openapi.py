@@ -145,9 +145,16 @@ def test_every_call_answers_as_described(own, call):
     call("POST", task + "/resume", {}, expect=200)
     call("POST", task + "/cancel", {}, expect=200)
     call("POST", task + "/resume", {}, expect=409)
+    checked = "/tasks/" + call("POST", store + "/check", expect=202)["task"]
+    call("POST", store + "/check", {"url": "x"}, expect=422)
+    call("POST", store + "/check", {}, token=lib.SUPPORT, expect=403)
+    call("POST", checked + "/cancel", expect=200)
+    own.redis.call("HDEL", lane, "nb")  # the simulator knows no such token
+    assert not call("POST", store + "/check?wait=30", {}, expect=200)["result"]["orders"]["readable"]
     call("PATCH", store, {"secrets": {"api_token": None}}, expect=200)
     lib.wait_until(with_a_worker, "and gone from there")
-    own.redis.call("DEL", lib.PREFIX + task[1:].replace("tasks/", "task:"))
+    for one in (task, checked):
+        own.redis.call("DEL", lib.PREFIX + one[1:].replace("tasks/", "task:"))
     tasks = [k.decode().rpartition(":")[2] for k in own.redis.call("KEYS", lib.PREFIX + "task:*")]
     assert {call("GET", f"/tasks/{t}", expect=200)["status"] for t in tasks} == {"done"}
 

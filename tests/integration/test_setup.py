@@ -25,7 +25,7 @@ STEPS = {
     "store": "<the secret that Shopify shows>",
     "admin secret": '{"secrets":{"webhook":"<the secret that the page shows>"}}',
     "client secret": '{"secrets":{"webhook":"<client secret>"}}', "token": "deploy/shopify-token.sh",
-    "log": "/log?q=", "both secrets": '"webhook_previous":"<old secret>"',
+    "log": "/log?q=", "webhooks": '"create_webhooks":true', "check": "/check?wait=30\" -H \"Authorization: Bearer $ADMIN\" -d '{}'", "both secrets": '"webhook_previous":"<old secret>"',
     "one secret": '{"secrets":{"webhook_previous":null}}',
     "seller": 'KEY=$(', "queue": "Address=", "destination": "/notifications/v1/destinations",
     "subscription": "/notifications/v1/subscriptions", "notification": "/webhooks/amazon\" -H",
@@ -69,6 +69,8 @@ class Terminal(readme.Shell):
         hosts = {"https://<public name>/webhooks": f"http://{self.stack.receiver.hooks}/webhooks",
                  "https://api.amazon.com": self.stack.sim.url,
                  "https://sellingpartnerapi-eu.amazon.com": self.stack.sim.url + "/eu"}
+        if "create_webhooks" in text:
+            hosts = {"<public name>": "ledgerhook.example.com"}
         if "aws " in text:
             hosts = {"<public name>": "hooks.example.com"}
         for name, value in {**hosts, **self.values}.items():
@@ -204,8 +206,11 @@ def test_an_app_of_ones_own(shopify):
     order = sold()
     assert s.send("orders/paid", order, secret="shpss_app-1")[1]["result"] == "queued"
     s.wait_done(order["id"])
-    lib.wait_until(lambda: "webhooks_missing" in t.step("log"), "the log tells of the subscriptions")
-    assert "shop_held" not in t.step("log")
+    states = lambda said: {(row["topic"], row["state"]) for row in json.loads(said)["result"]["webhooks"]["topics"]}
+    made = t.step("webhooks")
+    assert json.loads(made)["result"]["orders"]["readable"] and {state for _, state in states(made)} == {"created"}
+    assert states(t.step("check")) == {(topic, "subscribed") for topic, _ in states(made)}
+    assert "webhooks_created" in t.step("log") and "shop_held" not in t.step("log")
     # The next day: the token has ended, the next run brings another.
     s.stack.sim.control("POST", "clock", {"advance_seconds": 86400})
     assert t.step("token")

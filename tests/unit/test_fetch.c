@@ -399,9 +399,11 @@ static void test_a_deleted_stores_reading_ends_even_if_it_comes_back(void **stat
     char paused[37], running[37];
 
     (void)state;
-    assert_int_equal(fet_backfill(r, A, STR("{\"from\":1}"), "admin", paused, NULL), ERR_OK);
-    assert_int_equal(fet_backfill_set(r, paused, "pause", "admin", NULL), ERR_OK);
-    assert_int_equal(fet_backfill(r, A, STR("{\"from\":2}"), "admin", running, NULL), ERR_OK);
+    assert_int_equal(fet_task_add(r, "backfill", A, STR("{\"from\":1}"), "admin", paused, NULL),
+                     ERR_OK);
+    assert_int_equal(fet_task_set(r, paused, "pause", "admin", NULL), ERR_OK);
+    assert_int_equal(fet_task_add(r, "check", A, STR("{\"from\":2}"), "admin", running, NULL),
+                     ERR_OK);
     struct fet_lease l = lease(60000, 20);
     delete_store(A);
     status("cancelled", paused);
@@ -411,7 +413,7 @@ static void test_a_deleted_stores_reading_ends_even_if_it_comes_back(void **stat
     assert_int_equal(fet_done(r, &l, &end, NULL), ERR_LOST);
     fet_lease_free(&l);
     assert_int_equal(redis_int(r, "HEXISTS", RDS_PREFIX "store:" A, "reconciled_to"), 0);
-    assert_int_equal(fet_backfill_set(r, paused, "resume", "admin", NULL), ERR_CONFLICT);
+    assert_int_equal(fet_task_set(r, paused, "resume", "admin", NULL), ERR_CONFLICT);
     nothing_due();
     redis_do(r, "SADD", RDS_PREFIX "stores", A);
 }
@@ -490,30 +492,34 @@ static void test_a_backfill_is_paused_resumed_and_ends_its_task(void **state)
     char id[37], key[64];
 
     (void)state;
-    assert_int_equal(fet_backfill(r, A, STR("{\"from\":1}"), "admin", id, NULL), ERR_OK);
+    assert_int_equal(fet_task_add(r, "backfill", A, STR("{\"from\":1}"), "admin", id, NULL),
+                     ERR_OK);
     snprintf(key, sizeof key, RDS_PREFIX "task:%s", id);
     status("waiting", id);
     struct fet_lease l = lease(60000, 20);
     assert_true(str_starts(l.items[0].id, STR(FET_BACKFILL)));
     assert_true(str_eq(l.items[0].state, STR("{\"from\":1}")));
     /* Paused in the middle of a page: where it stands is kept. */
-    assert_int_equal(fet_backfill_set(r, id, "pause", "admin", NULL), ERR_OK);
-    assert_int_equal(fet_backfill_set(r, id, "pause", "admin", NULL), ERR_OK);
+    assert_int_equal(fet_task_set(r, id, "pause", "admin", NULL), ERR_OK);
+    assert_int_equal(fet_task_set(r, id, "pause", "admin", NULL), ERR_OK);
     one_done(&l, &(struct fet_report){.outcome = FET_AGAIN,
                                       .state = STR("{\"page\":2}"),
                                       .progress = STR("{\"done\":5}")});
     redis_says("{\"done\":5}", r, "HGET", key, "progress");
     status("paused", id);
     nothing_due();
-    assert_int_equal(fet_backfill_set(r, id, "resume", "admin", NULL), ERR_OK);
+    assert_int_equal(fet_task_set(r, id, "resume", "admin", NULL), ERR_OK);
     l = lease(60000, 20);
     assert_true(str_eq(l.items[0].state, STR("{\"page\":2}")));
-    one_done(&l, &(struct fet_report){.outcome = FET_DONE, .progress = STR("{\"done\":9}")});
+    one_done(&l, &(struct fet_report){.outcome = FET_DONE,
+                                      .progress = STR("{\"done\":9}"),
+                                      .result = STR("{\"done\":9}")});
     status("done", id);
+    redis_says("{\"done\":9}", r, "HGET", key, "result");
     assert_true(redis_int(r, "TTL", key) > 0);
     assert_int_equal(redis_int(r, "EXISTS", RDS_PREFIX "fetchstate:" A), 0);
-    assert_int_equal(fet_backfill_set(r, id, "pause", "admin", NULL), ERR_CONFLICT);
-    assert_int_equal(fet_backfill_set(r, "no", "pause", "admin", NULL), ERR_NOT_FOUND);
+    assert_int_equal(fet_task_set(r, id, "pause", "admin", NULL), ERR_CONFLICT);
+    assert_int_equal(fet_task_set(r, "no", "pause", "admin", NULL), ERR_NOT_FOUND);
 }
 
 static void test_a_cancelled_backfill_leaves_nothing(void **state)
@@ -521,28 +527,112 @@ static void test_a_cancelled_backfill_leaves_nothing(void **state)
     char id[37];
 
     (void)state;
-    assert_int_equal(fet_backfill(r, A, STR("{}"), "admin", id, NULL), ERR_OK);
+    assert_int_equal(fet_task_add(r, "backfill", A, STR("{}"), "admin", id, NULL), ERR_OK);
     struct fet_lease l = lease(60000, 20);
-    assert_int_equal(fet_backfill_set(r, id, "cancel", "admin", NULL), ERR_OK);
+    assert_int_equal(fet_task_set(r, id, "cancel", "admin", NULL), ERR_OK);
     one_done(&l, &(struct fet_report){.outcome = FET_AGAIN, .state = STR("{\"page\":2}")});
     nothing_due();
     status("cancelled", id);
     assert_int_equal(redis_int(r, "EXISTS", RDS_PREFIX "fetchstate:" A), 0);
-    assert_int_equal(fet_backfill_set(r, id, "resume", "admin", NULL), ERR_CONFLICT);
+    assert_int_equal(fet_task_set(r, id, "resume", "admin", NULL), ERR_CONFLICT);
     /* Cancelled, and paused, while it is read by a worker that dies. */
     static const char *const set[] = {"cancel", "pause"};
 
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(fet_backfill(r, A, STR("{}"), "admin", id, NULL), ERR_OK);
+        assert_int_equal(fet_task_add(r, "backfill", A, STR("{}"), "admin", id, NULL), ERR_OK);
         l = lease(1, 20);
         fet_lease_free(&l);
-        assert_int_equal(fet_backfill_set(r, id, set[i], "admin", NULL), ERR_OK);
+        assert_int_equal(fet_task_set(r, id, set[i], "admin", NULL), ERR_OK);
         ask(A, "1"); /* what the next worker finds */
         l = lease(60000, 20);
         assert_true(str_eq(l.items[0].id, STR("1")));
         all_done(&l);
         nothing_due();
     }
+}
+
+static int64_t left(const char *key)
+{
+    return redis_int(r, "EXISTS", key);
+}
+
+static void test_a_check_goes_before_waiting_orders_and_ends_its_task(void **state)
+{
+    char id[37], key[64];
+
+    (void)state;
+    ask(A, "1");
+    ask(A, "2");
+    assert_int_equal(fet_task_add(r, "check", A, STR("{\"url\":1}"), "admin", id, NULL), ERR_OK);
+    snprintf(key, sizeof key, RDS_PREFIX "task:%s", id);
+    struct fet_lease l = lease(60000, 20);
+    assert_int_equal(l.count, 1);
+    assert_true(str_starts(l.items[0].id, STR(FET_CHECK)));
+    assert_true(str_eq(l.items[0].state, STR("{\"url\":1}")));
+    one_done(&l, &(struct fet_report){.outcome = FET_AGAIN, .delay_ms = 600000});
+    status("waiting", id);
+    l = lease(60000, 20); /* what waits for the shop is not waited for by orders */
+    assert_int_equal(l.count, 2);
+    done(&l, &(struct fet_end){0});
+    assert_int_equal(fet_task_set(r, id, "cancel", "admin", NULL), ERR_OK);
+    status("cancelled", id);
+    assert_int_equal(left(RDS_PREFIX "fetchfirst:" A) + left(RDS_PREFIX "fetchstate:" A), 0);
+
+    assert_int_equal(fet_task_add(r, "check", A, STR("{}"), "admin", id, NULL), ERR_OK);
+    l = lease(60000, 20);
+    one_done(&l, &(struct fet_report){.outcome = FET_DONE, .result = STR("{\"good\":1}")});
+    status("done", id);
+    snprintf(key, sizeof key, RDS_PREFIX "task:%s", id);
+    redis_says("{\"good\":1}", r, "HGET", key, "result");
+    assert_int_equal(redis_int(r, "HEXISTS", key, "progress"), 0);
+    assert_int_equal(left(RDS_PREFIX "fetchstate:" A), 0);
+    assert_int_equal(fet_task_set(r, id, "cancel", "admin", NULL), ERR_CONFLICT);
+}
+
+static void test_a_check_is_made_where_a_refusal_holds_the_store_but_not_against_a_limit(
+    void **state)
+{
+    char id[37];
+
+    (void)state;
+    for (int limit = 0; limit < 2; limit++) {
+        fresh(NULL);
+        ask(A, "1");
+        struct fet_lease l = lease(60000, 20);
+        struct fet_end end = {.hold_ms = 600000, .why = limit ? "" : "The token is wrong."};
+
+        assert_int_equal(fet_done(r, &l, &end, NULL), ERR_OK);
+        fet_lease_free(&l);
+        nothing_due();
+        assert_int_equal(fet_task_add(r, "check", A, STR("{}"), "admin", id, NULL), ERR_OK);
+        if (limit) {
+            nothing_due();
+            continue;
+        }
+        l = lease(60000, 20);
+        assert_true(str_starts(l.items[0].id, STR(FET_CHECK)));
+        done(&l, &(struct fet_end){0});
+    }
+}
+
+static void test_a_task_that_kills_its_workers_fails(void **state)
+{
+    char id[37];
+
+    (void)state;
+    assert_int_equal(fet_task_add(r, "check", A, STR("{}"), "admin", id, NULL), ERR_OK);
+    for (int death = 0; death < 3; death++) {
+        struct fet_lease l = lease(1, 20);
+
+        assert_true(str_starts(l.items[0].id, STR(FET_CHECK)));
+        fet_lease_free(&l);
+    }
+    for (int naps = 0; naps < 2000 && left(RDS_PREFIX "fetchlease:" A); naps++) {
+        nothing_due();
+        redis_nap();
+    }
+    status("failed", id);
+    assert_int_equal(left(RDS_PREFIX "fetchfirst:" A) + left(RDS_PREFIX "fetchstate:" A), 0);
 }
 
 /* ---- several workers ---- */
@@ -637,6 +727,10 @@ int main(void)
         cmocka_unit_test_setup(test_a_lost_lane_is_put_back_and_counted, fresh),
         cmocka_unit_test_setup(test_a_backfill_is_paused_resumed_and_ends_its_task, fresh),
         cmocka_unit_test_setup(test_a_cancelled_backfill_leaves_nothing, fresh),
+        cmocka_unit_test_setup(test_a_check_goes_before_waiting_orders_and_ends_its_task, fresh),
+        cmocka_unit_test_setup(
+            test_a_check_is_made_where_a_refusal_holds_the_store_but_not_against_a_limit, fresh),
+        cmocka_unit_test_setup(test_a_task_that_kills_its_workers_fails, fresh),
         cmocka_unit_test_setup(test_workers_together_keep_to_each_sellers_limit, fresh),
     };
 

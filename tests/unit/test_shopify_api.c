@@ -350,25 +350,30 @@ static void webhooks_are_listed_and_made(void **state)
         "200 |{\"data\":{\"webhookSubscriptionCreate\":{\"webhookSubscription\":null,"
         "\"userErrors\":[{\"message\":\"Address for this topic has already been taken\"}]}}}",
         "200 |{\"data\":{\"webhookSubscriptionCreate\":{\"webhookSubscription\":null,"
-        "\"userErrors\":[{\"message\":\"Address is invalid\"}]}}}"};
-    static const enum shc_verdict verdicts[] = {SHC_ANSWERED, SHC_ANSWERED, SHC_REFUSED};
-    struct sapi_subscription list[SAPI_SUBSCRIPTIONS];
+        "\"userErrors\":[{\"message\":\"Address is invalid\"}]}}}",
+        "200 |{\"data\":{\"webhookSubscriptionCreate\":null},\"errors\":[{\"message\":\"The app is "
+        "not approved\",\"extensions\":{\"code\":\"ACCESS_DENIED\"}}]}"};
+    static const enum shc_verdict verdicts[] = {SHC_ANSWERED, SHC_ANSWERED, SHC_REFUSED,
+                                                SHC_REFUSED};
+    struct shp_subscription list[SAPI_SUBSCRIPTIONS];
     struct talk t;
     size_t n;
 
     (void)state;
-    begin(&t, answers, 4, false);
+    begin(&t, answers, 5, false);
     assert_int_equal(sapi_subscriptions(t.api, &shop, list, &n, &t.answer, &t.info), ERR_OK);
     assert_int_equal(n, 1);
-    assert_true(sapi_is_topic(list[0].topic, SHP_ORDERS_PAID));
-    assert_false(sapi_is_topic(list[0].topic, SHP_ORDERS_CREATE));
+    assert_true(str_eq(list[0].topic, STR("ORDERS_PAID")));
     assert_true(str_eq(list[0].uri, STR("https://h/1")));
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
+        bool fresh = false;
+
         shc_answer_free(&t.answer);
         assert_int_equal(sapi_subscribe(t.api, &shop, SHP_TRANSACTIONS_CREATE, "https://h/1",
-                                        &t.answer, &t.info),
+                                        &fresh, &t.answer, &t.info),
                          ERR_OK);
         assert_int_equal(t.answer.verdict, verdicts[i]);
+        assert_int_equal(fresh, i == 0);
     }
     assert_true(peer_was_asked(&t.peer, 1,
                                "\"variables\":{\"topic\":\"ORDER_TRANSACTIONS_CREATE\","
