@@ -25,12 +25,12 @@ STEPS = {
     "store": "<the secret that Shopify shows>",
     "admin secret": '{"secrets":{"webhook":"<the secret that the page shows>"}}',
     "client secret": '{"secrets":{"webhook":"<client secret>"}}', "token": "deploy/shopify-token.sh",
-    "log": "/log?q=", "webhooks": '"create_webhooks":true', "check": "/check?wait=30\" -H \"Authorization: Bearer $ADMIN\" -d '{}'", "both secrets": '"webhook_previous":"<old secret>"',
+    "log": "/log?q=", "webhooks": '"create_webhooks":true', "both secrets": '"webhook_previous":"<old secret>"',
     "one secret": '{"secrets":{"webhook_previous":null}}',
     "seller": 'KEY=$(', "queue": "Address=", "destination": "/notifications/v1/destinations",
     "subscription": "/notifications/v1/subscriptions", "notification": "/webhooks/amazon\" -H",
     "both keys": '"api_key_previous":"', "pipe's key": '--parameter-overrides ApiKey="$NEW"',
-    "one key": '{"secrets":{"api_key_previous":null}}', "backfill": "/backfill",
+    "one key": '{"secrets":{"api_key_previous":null}}', "backfill": "/backfill", "check": "-d '{}'",
 }
 
 
