@@ -71,6 +71,7 @@ struct item {
     struct amz_record record;
     struct set_store *store;
     struct arena arena;
+    bool *noted; /* the message is in a connection's log already */
 };
 
 /* The store of SELLER; before it is said that there is none, Redis itself is asked, since what is
@@ -96,16 +97,20 @@ static void note(struct item *it, const char *level, const char *event, const ch
         log_warn("note_lost", info.text, LOG_Z("store", it->store->key), LOG_Z("event", event));
 }
 
-/* It would be no better any other time: the message goes, and this is what is left of it. */
+/* It would be no better any other time: the message goes, and this is what is left of it: one line
+ * in the connection's log, however many of its records are bad. */
 static void drop(struct item *it, const char *result, struct str reason)
 {
     int64_t dropped = 0;
 
-    note(it, "error", "message_dropped",
-         arena_printf(&it->arena,
-                      "A message of Amazon's queue was dropped, since it cannot be "
-                      "read: %.*s (message %.*s)",
-                      STR_FMT(reason), STR_FMT(str_cut(it->message->id, LIM_NAME))));
+    if (it->store && !*it->noted) {
+        *it->noted = true;
+        note(it, "error", "message_dropped",
+             arena_printf(&it->arena,
+                          "A message of Amazon's queue was dropped, since it cannot be "
+                          "read: %.*s (message %.*s)",
+                          STR_FMT(reason), STR_FMT(str_cut(it->message->id, LIM_NAME))));
+    }
     if (log_rate_ok(&it->p->dropped, LOG_EVERY_MS, &dropped))
         log_warn("message_dropped", "A message of Amazon's queue is of no use and was deleted.",
                  LOG_Z("result", result), LOG_STR("reason", reason),
@@ -195,10 +200,10 @@ static bool take_record(struct item *it, const struct amz_body *body, size_t i)
 /* Whether MESSAGE can be deleted. Each of its records stands for itself. */
 static bool take_message(struct pol *p, struct rds *r, const struct sqs_message *message)
 {
-    struct item whole = {.p = p, .r = r, .message = message};
+    bool all = true, noted = false;
+    struct item whole = {.p = p, .r = r, .message = message, .noted = &noted};
     struct errinfo info = {0};
     struct amz_body body;
-    bool all = true;
 
     if (amz_open(message->body, &body, &info) != ERR_OK) {
         drop(&whole, "malformed", str_of(info.text));
@@ -206,7 +211,7 @@ static bool take_message(struct pol *p, struct rds *r, const struct sqs_message 
         return count("other", "malformed");
     }
     for (size_t i = 0; i < (body.batch ? body.count : 1); i++) {
-        struct item it = {.p = p, .r = r, .message = message};
+        struct item it = {.p = p, .r = r, .message = message, .noted = &noted};
 
         all = take_record(&it, &body, i) && all;
         amz_record_free(&it.record);
