@@ -64,9 +64,9 @@ class World:
 
     def lease(self):
         token = uuid.uuid4().hex
-        row = [x.decode() for x in self.run("fetch_lease", token, LEASE_MS, self.r.choice([1, 2, 20]))]
+        row = [x.decode() for x in self.run("fetch_lease", token, LEASE_MS, self.r.choice([1, 2, 20]), "me")]
         if not self.calm and self.r.random() < 0.05:  # the answer is lost, and the same is sent once more
-            again = [x.decode() for x in self.run("fetch_lease", token, LEASE_MS, 20)]
+            again = [x.decode() for x in self.run("fetch_lease", token, LEASE_MS, 20, "me")]
             assert not row[0] or again[0] != row[0]
             return None
         if not row[0]:
