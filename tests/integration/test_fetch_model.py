@@ -1,7 +1,7 @@
 """The lanes of shops against a model: orders change and are asked for in every way, workers read them, die,
-hold and come too late, stores go and come back, backfills are paused, resumed and cancelled, from a seed.
+hold and come too late, stores go and come back, tasks are paused, resumed and cancelled, from a seed.
 Then all is drained: what was asked for has been read as it was then, or later; what was asked for by hand
-was exported; every backfill has read its pages in their order. SEEDS=n runs more, SEED=n one alone."""
+was exported; every task has done its pages in their order, a check before any order. SEEDS=n runs more, SEED=n one alone."""
 
 import os
 import random
@@ -13,7 +13,8 @@ from lib import PREFIX
 from test_queue_model import script
 
 NAMES = ("fetch_add", "fetch_ask", "fetch_lease", "fetch_permit", "fetch_done", "fetch_release", "fetch_sweep",
-         "backfill", "store_delete")
+         "fetch_task", "store_delete")
+QUEUES = ("fetchfirst", "fetch", "fetchlater")
 STORES = ("amazon/A1", "shopify/b.myshopify.com")
 PAGES = 4
 LEASE_MS = 600000
@@ -27,7 +28,7 @@ class World:
         self.shop = {}  # order -> its version in the shop
         self.known, self.wanted = {}, {}  # version that was read; that was there when it was asked for
         self.exported, self.by_hand = {}, {}
-        self.backfills = {}  # task -> [store, pages read, cancelled]
+        self.tasks = {}  # task -> [store, pages read, cancelled]
         self.calm = False
         for s in STORES:
             self.create(s)
@@ -86,20 +87,20 @@ class World:
     def read(self, s, item, state, reports):
         """What a worker does with one item. False: it stops here."""
         if item == "*reconcile":
-            reports += [item, "again", self.r.choice([0, 900000]), "{}", ""]
+            reports += [item, "again", self.r.choice([0, 900000]), "{}", "", ""]
             return True
         if item.startswith("*"):
             task, page = item.split(":")[1], int(state)
-            mine = self.backfills[task]
+            mine = self.tasks[task]
             assert mine[0] == s and page <= mine[1]  # none is left out
             mine[1] = max(mine[1], page + 1)
-            reports += [item, "again" if page + 1 < PAGES else "done", 0, str(page + 1), f"{page + 1}"]
+            reports += [item, "again" if page + 1 < PAGES else "done", 0, str(page + 1), f"{page + 1}", ""]
             return True
         order = f"{s}/{item}"
         self.known[order] = self.shop[order]
         if state.startswith("export"):
             self.exported[order] = self.shop[order]
-        reports += [item, "done", 0, "", ""]
+        reports += [item, "done", 0, "", "", ""]
         return True
 
     def work(self, crash=0.25, stop=0.2):
@@ -122,7 +123,7 @@ class World:
             if self.r.random() < stop:
                 hold = self.r.choice([0, 5000])
                 if self.r.random() < 0.5:
-                    reports += [item, "again", hold, "", ""]
+                    reports += [item, "again", hold, "", "", ""]
                 break
             if not self.read(s, item, state, reports):
                 break
@@ -131,24 +132,25 @@ class World:
         if self.r.random() < crash:
             self.kill(lease)
             return True
-        done = [s, token, hold, "why" if hold else "", "", "", "", "", "", len(reports) // 5, *reports]
+        done = [s, token, hold, "why" if hold else "", "", "", "", "", "", len(reports) // 6, *reports]
         held = self.redis("ZSCORE", f"{PREFIX}fetchlease:{s}", token) is not None
         assert (self.run("fetch_done", *done)[0] == b"ok") == held
         if self.r.random() < 0.2:
             assert self.run("fetch_done", *done)[0] == b"lost"
         return True
 
-    def backfill(self):
+    def task(self):
         what = self.r.choice(["add", "pause", "resume", "resume", "cancel"])
         if what == "add":
             s, task = self.r.choice(STORES), uuid.uuid4().hex
-            if self.run("backfill", task, "add", "me", s, "0")[0] == b"ok":
-                self.backfills[task] = [s, 0, False]
-        elif self.backfills:
-            task = self.r.choice(list(self.backfills))
-            answer = self.run("backfill", task, what, "me")
+            kind = self.r.choice(["backfill", "check"])
+            if self.run("fetch_task", task, "add", "me", s, kind, "0")[0] == b"ok":
+                self.tasks[task] = [s, 0, False]
+        elif self.tasks:
+            task = self.r.choice(list(self.tasks))
+            answer = self.run("fetch_task", task, what, "me")
             if what == "cancel" and answer[0] == b"ok":
-                self.backfills[task][2] = True
+                self.tasks[task][2] = True
 
     def store(self):
         s = self.r.choice(STORES)
@@ -159,7 +161,7 @@ class World:
         for book in (self.wanted, self.by_hand):
             for order in [o for o in book if o.startswith(s + "/")]:
                 del book[order]
-        for mine in self.backfills.values():
+        for mine in self.tasks.values():
             mine[2] = mine[2] or mine[0] == s
 
     def sweep(self):
@@ -171,7 +173,7 @@ class World:
         if roll < 0.75:
             self.ask()
         elif roll < 0.9:
-            self.backfill()
+            self.task()
         elif roll < 0.93:
             self.store()
         elif roll < 0.96:
@@ -189,19 +191,19 @@ class World:
 
     def check(self):
         for s in STORES:
-            queues = [set(self.redis("ZRANGE", f"{PREFIX}{q}:{s}", 0, -1)) for q in ("fetch", "fetchlater")]
+            queues = [set(self.redis("ZRANGE", f"{PREFIX}{q}:{s}", 0, -1)) for q in QUEUES]
             leased = self.redis("ZCARD", f"{PREFIX}fetchlease:{s}")
-            assert not queues[0] & queues[1], "an order waits twice"
+            assert len(set.union(*queues)) == sum(map(len, queues)), "an item waits twice"
             assert leased <= 1, "two read one store"
-            assert not (queues[0] or queues[1] or leased) or self.lives(s), "a deleted store has something to read"
+            assert not (any(queues) or leased) or self.lives(s), "a deleted store has something to read"
             due = self.redis("ZSCORE", PREFIX + "fetchdue", s) is not None
-            assert due == bool(queues[0] or queues[1] or leased), "a lane is due with nothing, or never"
+            assert due == bool(any(queues) or leased), "a lane is due with nothing, or never"
 
     def drain(self):
         self.calm = True
-        for task, (_, _, cancelled) in self.backfills.items():
+        for task, (_, _, cancelled) in self.tasks.items():
             if not cancelled:
-                self.run("backfill", task, "resume", "me")
+                self.run("fetch_task", task, "resume", "me")
         for s in STORES:
             self.redis("ZREM", f"{PREFIX}fetchlater:{s}", "*reconcile")
         for _ in range(1000):
@@ -210,7 +212,7 @@ class World:
                     self.kill((s, token.decode(), []))
                 self.redis("HSET", f"{PREFIX}seller:{s}", "order:tokens", 100, "search:tokens", 100, "cost:tokens", 1000,
                            "order:burst", 100, "search:burst", 100, "cost:burst", 1000)
-                for q in ("fetch", "fetchlater"):
+                for q in QUEUES:
                     for item in self.redis("ZRANGE", f"{PREFIX}{q}:{s}", 0, -1):
                         if item == b"*reconcile":
                             self.redis("ZREM", f"{PREFIX}{q}:{s}", item)
@@ -228,7 +230,7 @@ class World:
             assert self.known.get(order, -1) >= version, f"{order} was asked for and not read"
         for order, version in self.by_hand.items():
             assert self.exported.get(order, -1) >= version, f"{order} was asked for by hand and not exported"
-        for task, (s, pages, cancelled) in self.backfills.items():
+        for task, (s, pages, cancelled) in self.tasks.items():
             status = self.redis("HGET", f"{PREFIX}task:{task}", "status")
             assert status == (b"cancelled" if cancelled and status != b"done" else b"done"), f"{task} of {s} stands"
             assert pages == PAGES or cancelled
