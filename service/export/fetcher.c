@@ -365,6 +365,21 @@ static enum read_next work_one(struct reading *w, const struct fet_item *item)
     return next;
 }
 
+/* Whether somebody entered what opens the shop, although it is not here: by the store as it is now,
+ * since the one at hand may be older than that by a second. */
+static bool was_entered(struct reading *w)
+{
+    struct set_store *now = NULL;
+    struct errinfo info = {0};
+    bool entered = set_store_reads(w->store);
+
+    if (!entered &&
+        set_store_read(w->f->stores, w->r, w->store->platform, w->store->id, &now, &info) == ERR_OK)
+        entered = set_store_reads(now);
+    set_store_put(now);
+    return entered;
+}
+
 /* The store and what opens its shop. READ_STOP: there is nothing to open it with. */
 static enum read_next prepare(struct reading *w)
 {
@@ -392,7 +407,7 @@ static enum read_next prepare(struct reading *w)
         return READ_GO;
     if (e != ERR_NOT_FOUND && e != ERR_CRYPTO)
         return ftc_no_redis(w, &info);
-    if (e == ERR_NOT_FOUND && set_store_reads(w->store)) {
+    if (e == ERR_NOT_FOUND && was_entered(w)) {
         hold(w, ON_ITS_WAY_MS, false,
              STR("What opens the shop was entered a moment ago, and is on its way here."));
         return READ_STOP;

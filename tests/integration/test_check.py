@@ -145,6 +145,15 @@ def test_a_scope_that_only_whole_orders_take_is_told_too(still):
     assert told["webhooks"]["listed"]
 
 
+def test_a_token_that_was_entered_just_now_is_waited_for(still):
+    s = Shopify(still, token=False)
+    body = s.sell()
+    assert s.send("orders/paid", body)[0] == 200
+    s.wait_done(body["id"])  # so that the worker has just read the store as one without
+    assert s.patch({"secrets": {"api_token": s.token}})[0] == 200
+    assert check(s)["orders"] == {"readable": True, "message": None}
+
+
 def test_a_token_that_opens_nothing_is_the_answer_at_once_however_long_the_shop_is_left_alone(still):
     s = Shopify(still)
     change(s, token="another")
