@@ -33,6 +33,11 @@
 #define FET_EXPORT "export"
 #define FET_EXPORT_AGAIN "again"
 
+/* The state of an order that is read because what is stored of it, or came, lacks something. WHOLE:
+ * nothing of it can be used; PARTS: it stands as it is if the shop gives no more. */
+#define FET_WHOLE "whole"
+#define FET_PARTS "parts"
+
 /* One thing to do: read an order by its id in the shop, or what FET_... names. */
 struct fet_item {
     struct str id;

@@ -43,7 +43,7 @@ enum err itk_take(struct rds *r, const struct set_store *s, const struct itk_ori
                   const struct order *o, struct job_event *e, enum job_result *result,
                   enum cat_reason *reason, struct errinfo *info) MUST_CHECK;
 /* One try to ask that the order of E, which changed but does not say how, be read from the shop; of
- * E its order, delivery, event, name and link count. The results are job_fetch's. */
+ * E its order, delivery, event, name, link and state count. The results are job_fetch's. */
 enum err itk_ask(struct rds *r, const struct set_store *s, const struct itk_origin *from,
                  struct job_event *e, enum job_result *result, enum cat_reason *reason,
                  struct errinfo *info) MUST_CHECK;

@@ -1,5 +1,6 @@
 #include "queue/intake_amazon.h"
 
+#include "queue/fetch.h"
 #include "service/base/log.h"
 
 /* Times that settings may change while one record is being decided. */
@@ -54,23 +55,42 @@ static struct str write_inputs(const struct taking *t, const struct amz_notice *
 }
 
 /* A pending order has no prices to fetch: it is skipped with its reason, and comes again when the
- * payment is authorised. Any other change asks for a fetch. */
+ * payment is authorised. That an order was cancelled is all there is to know where nobody can read
+ * it: it is kept beside what was forwarded of it. Any other change asks for a fetch. */
 static enum err store_notice(struct taking *t, const struct event *ev, enum job_result *result,
                              enum cat_reason *reason)
 {
     struct itk_amazon *in = t->in;
-    struct buf inputs = BUF_CAP(4096);
+    struct buf inputs = BUF_CAP(4096), cancelled = BUF_CAP(1024);
     bool wanted = !ev->n->state.unpriced;
     enum err x = ERR_OK;
 
+    ev->e->part = "";
     itk_decide(in->store, &ev->n->state, ev->e);
     for (int i = 0; i < JOB_HISTORIES; i++)
         wanted = wanted || ev->e->decision[i].export_it;
+    if (ev->n->state.cancelled && !set_store_reads(in->store)) {
+        amz_write_cancelled(ev->n, &cancelled);
+        ev->e->part = AMZ_CANCELLED;
+        ev->e->body = buf_str(&cancelled);
+        wanted = false;
+    }
     ev->e->inputs = write_inputs(t, ev->n, &inputs);
     x = wanted ? job_fetch(in->redis, ev->e, result, reason, &in->info)
                : job_ingest(in->redis, ev->e, result, reason, &in->info);
     buf_free(&inputs);
+    buf_free(&cancelled);
     return x;
+}
+
+/* A whole order that cannot be used, as one whose gift wrap is hidden from the forwarder: the shop
+ * itself is asked for it, and what it gives is parked if it cannot be used either. */
+static enum err ask_for_whole(struct taking *t, const struct event *ev,
+                              const struct itk_origin *from, enum job_result *result,
+                              enum cat_reason *reason)
+{
+    ev->e->state = FET_WHOLE;
+    return itk_ask(t->in->redis, t->in->store, from, ev->e, result, reason, &t->in->info);
 }
 
 static enum err try_store(struct taking *t, const struct event *ev, enum job_result *result,
@@ -80,6 +100,8 @@ static enum err try_store(struct taking *t, const struct event *ev, enum job_res
 
     if (ev->n)
         return store_notice(t, ev, result, reason);
+    if (ev->e->unusable && set_store_reads(t->in->store))
+        return ask_for_whole(t, ev, &from, result, reason);
     return itk_take(t->in->redis, t->in->store, &from, ev->o, ev->e, result, reason, &t->in->info);
 }
 

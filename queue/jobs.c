@@ -252,6 +252,7 @@ static void add_event(struct rds_args *a, const struct job_event *e, struct str 
     rds_arg(a, failure_text(e->unusable, a->arena));
     rds_argz(a, e->unusable && e->unusable->error_count ? e->unusable->catalogue[0] : "");
     rds_argz(a, e->later ? "1" : "0");
+    rds_argz(a, e->fuller ? "1" : "0");
 }
 
 enum err job_ingest(struct rds *r, const struct job_event *e, enum job_result *result,
@@ -296,6 +297,7 @@ enum err job_fetch(struct rds *r, const struct job_event *e, enum job_result *re
     rds_argz(&a, e->name);
     rds_argz(&a, e->link);
     rds_arg(&a, e->inputs);
+    rds_argz(&a, e->state ? e->state : "");
     enum err x = rds_script(r, "fetch_add", a.v, a.n, &reply, info);
     if (x == ERR_OK)
         x = read_result(reply, result, reason, info);

@@ -81,7 +81,7 @@ struct job_event {
     struct str delivery; /* what identifies the delivery; "" = no dedupe */
     enum rul_event event;
     const char *stamp; /* ord_stamp; "" = the body never replaces a stored one */
-    const char *part;  /* snapshot part: "order", "refund:<id>", "txn:<id>"; "" = none */
+    const char *part;  /* "order", "refund:<id>", "txn:<id>", "cancelled"; "" none */
     struct str body;   /* that part's bytes */
     bool stamp_on;     /* the store's master switch, stamped on an order first seen */
     struct rul_decision decision[JOB_HISTORIES]; /* by job_history */
@@ -90,6 +90,9 @@ struct job_event {
     struct str inputs;    /* the rules' inputs as JSON members ("k":v,...), for the trail */
     const struct job_failure *unusable; /* not NULL: park it with this row */
     bool later;                         /* it may wait behind live orders (backfill) */
+    bool fuller; /* it was read because what is stored may lack something: it takes its place even
+                    if both are of one state */
+    const char *state; /* job_fetch: for the worker that reads it (FET_...); NULL none */
 };
 
 /* Takes one event: dedupe, snapshot, stamp, revision, decision by history, trail, queue; atomic and
@@ -98,11 +101,10 @@ enum err job_ingest(struct rds *r, const struct job_event *e, enum job_result *r
                     enum cat_reason *reason, struct errinfo *info) MUST_CHECK;
 
 /* The order of E changed, but E does not say how (key, store and its version, connection, delivery,
- * event, stamp_on, name, link, inputs; the rest does not count): puts it on its store's lane of
- * orders to be read (queue/fetch.h), with its trail, name and import stamp as job_ingest writes
- * them. JOB_QUEUED: it stands there; else
- * JOB_SKIPPED with a reason that no state of the order would change, JOB_DUPLICATE,
- * JOB_STALE_SETTINGS, JOB_NO_STORE. May be repeated. */
+ * event, stamp_on, name, link, inputs, state; the rest does not count): puts it on its store's lane
+ * of orders to be read (queue/fetch.h), with its trail, name and import stamp as job_ingest writes
+ * them. JOB_QUEUED: it stands there; else JOB_SKIPPED with a reason that no state of the order
+ * would change, JOB_DUPLICATE, JOB_STALE_SETTINGS, JOB_NO_STORE. May be repeated. */
 enum err job_fetch(struct rds *r, const struct job_event *e, enum job_result *result,
                    enum cat_reason *reason, struct errinfo *info) MUST_CHECK;
 

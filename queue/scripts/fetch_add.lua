@@ -3,7 +3,8 @@
 -- as fetch_ask does, but as an event of the order.
 -- Refused before its first write when Redis is full.
 -- ARGV: 1 order  2 store key  3 store version  4 connection  5 delivery hash (8 bytes) or ''
---   6 event  7 import stamp 0|1  8 name  9 link  10 the trail's inputs as JSON members
+--   6 event  7 import stamp 0|1  8 name  9 link  10 the trail's inputs as JSON members  11 state for the
+--   worker or ''
 -- Returns {result, reason}; {'stale_settings'}, {'no_store'}, {'full'} wrote nothing.
 -- Sent twice: the second is a duplicate by its delivery hash; without one the id stands there already.
 local O, S, C = ARGV[1], ARGV[2], ARGV[4]
@@ -42,6 +43,7 @@ end
 if result == 'queued' then
   -- One that is being read at this moment is in its lease, not here: it will be read again.
   fetch_put(S, 'fetch:', O:sub(#S + 2), now)
+  fetch_state(S, 'fetch:', O:sub(#S + 2), ARGV[11])
   fetch_relane(S)
 end
 

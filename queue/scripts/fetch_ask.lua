@@ -9,6 +9,6 @@ local s = redis.call('HMGET', P .. 'store:' .. S, 'version', 'deleted')
 if not s[1] or s[2] then return 0 end
 if ARGV[4] == 'fetchlater:' and redis.call('ZSCORE', P .. 'fetch:' .. S, item) then return 1 end
 fetch_put(S, ARGV[4], item, now)
-if ARGV[3] ~= '' then redis.call('HSET', P .. 'fetchstate:' .. S, fetch_field(ARGV[4], item), ARGV[3]) end
+fetch_state(S, ARGV[4], item, ARGV[3])
 fetch_relane(S)
 return 1

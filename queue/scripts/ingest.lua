@@ -6,6 +6,7 @@
 --   reason code: E export, M export but only money may change, S skip, W skip and withdraw
 --   15 name  16 link  17 day it is paid or ''  18 rules' inputs as JSON members
 --   19 row for the failed list ('' = usable)  20 its group  21 '1' if it may wait behind live orders
+--   22 '1' if it was read from the shop because what is stored may lack something
 -- Returns {result, reason}; {'stale_settings'}, {'no_store'}, {'full'} wrote nothing.
 -- Sent twice: the second is a duplicate by its delivery hash; without one the same snapshot is not
 -- newer, and the order is already waiting.
@@ -43,11 +44,20 @@ end
 if ARGV[17] ~= '' and not o[12] then put('paid', ARGV[17]) end
 
 -- The newer snapshot wins, or the same one after its retention; records of refunds and payments are
--- kept beside it.
+-- kept beside it. What was read because something may lack takes the place of another message of the
+-- same state (a stamp's first 15 digits), and no other message of that state takes its place.
 local whole = part == 'order'
-local newer = whole and (not stored or stamp > stored
-  or stamp == stored and redis.call('HEXISTS', P .. 'snap:' .. O, 'order') == 0)
-local older = whole and not newer and stamp ~= stored
+local fuller = whole and ARGV[22] == '1' and stamp ~= ''
+if fuller then stamp = stamp:sub(1, 15) .. string.rep('9', #stamp - 15) end
+fuller = fuller and stored and stamp:sub(1, 15) == stored:sub(1, 15)
+local newer
+if fuller then
+  newer = redis.call('HGET', P .. 'snap:' .. O, 'order') ~= ARGV[9]
+else
+  newer = whole and (not stored or stamp > stored
+    or stamp == stored and redis.call('HEXISTS', P .. 'snap:' .. O, 'order') == 0)
+end
+local older = whole and not newer and not fuller and stamp ~= stored
 local changed = newer or (part ~= '' and not whole)
 if changed then redis.call('HSET', P .. 'snap:' .. O, part, ARGV[9]) end
 if newer then put('snap', stamp) end

@@ -202,6 +202,15 @@ local function fetch_field(queue, item)
   return queue == 'fetch:' and '!' .. item or item
 end
 
+-- Notes what a worker is to be told with ITEM of QUEUE. That what is stored lacks something does not take
+-- the place of an export by hand, which brings the same.
+local function fetch_state(S, queue, item, state)
+  local states, field = P .. 'fetchstate:' .. S, fetch_field(queue, item)
+  local had = (state == 'whole' or state == 'parts') and redis.call('HGET', states, field) or ''
+  if state == '' or had:match('^%a+:') then return end
+  redis.call('HSET', states, field, state)
+end
+
 -- Item is at rest: its state goes, unless it was asked for again meanwhile.
 local function fetch_forget(S, item)
   for _, queue in ipairs({ 'fetch:', 'fetchlater:' }) do

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "queue/fetch.h"
 #include "service/export/export.h"
 #include "service/export/export_work.h"
 #include "service/sync/amazon.h"
@@ -28,8 +29,9 @@ void exp_read_docs(struct work *w, struct work_order *x)
             continue;
         if (!str_eq(part->name, STR("split")))
             exp_read_doc(w, x, part->name, doc.root);
-        else if (js_int64(js_get(doc.root, "until_ms"), &x->split_until_ms))
-            x->known.split_wait_over = unix_ms() >= x->split_until_ms;
+        else if (js_int64(js_get(doc.root, "until_ms"), &x->split_until_ms) &&
+                 !js_bool(js_get(doc.root, "asked"), &x->split_asked))
+            x->split_asked = false;
         js_free(&doc);
     }
     x->known.lines_may_change = x->o->lines;
@@ -37,18 +39,40 @@ void exp_read_docs(struct work *w, struct work_order *x)
     (void)snprintf(x->known.paid_day, sizeof(x->known.paid_day), "%.*s", STR_FMT(x->o->paid_day));
 }
 
+/* The wait ends with its time, unless the shop could be asked for the order and was not yet:
+ * somebody has entered since what opens it. */
+static void judge_split_wait(struct work_order *x)
+{
+    x->known.split_wait_over = x->split_until_ms > 0 && unix_ms() >= x->split_until_ms &&
+                               (x->split_asked || !set_store_reads(x->store));
+}
+
+/* Has the order read from its shop; nobody waits for that here. STATE: FET_WHOLE, FET_PARTS. */
+static bool ask_shop(struct work *w, const struct work_order *x, const char *state)
+{
+    struct str platform, store, id;
+    struct errinfo info = {0};
+
+    return job_order_key_split(x->o->key, &platform, &store, &id) &&
+           fet_ask(w->redis, x->store->key, id, str_of(state), false, &info) == ERR_OK;
+}
+
 bool exp_wait_for_split(struct work *w, struct work_order *x)
 {
     int64_t now = unix_ms();
+    bool begins = x->split_until_ms == 0, asks = !x->split_asked && set_store_reads(x->store);
 
     if (!x->wanted.wait_for_split)
         return false;
-    if (x->split_until_ms == 0) {
+    if (asks)
+        x->split_asked = ask_shop(w, x, FET_PARTS);
+    if (begins || now >= x->split_until_ms)
         x->split_until_ms = now + SPLIT_WAIT_MS;
+    if (begins || asks)
         exp_update(
             w, x, STR("doc:split"),
-            str_of(arena_printf(&w->arena, "{\"until_ms\":%lld}", (long long)x->split_until_ms)));
-    }
+            str_of(arena_printf(&w->arena, "{\"until_ms\":%lld,\"asked\":%s}",
+                                (long long)x->split_until_ms, x->split_asked ? "true" : "false")));
     exp_again(x, x->split_until_ms > now ? x->split_until_ms - now : 1);
     return true;
 }
@@ -159,6 +183,8 @@ static enum err read_part(const struct job_part *part, const struct set_store *s
         e = amz_read_order(doc.root, str_of(s->id), arena, order, info);
     else if (str_eq(part->name, STR("order")))
         e = shp_read_order(doc.root, str_of(s->id), money, arena, order, info);
+    else if (str_eq(part->name, STR(AMZ_CANCELLED)))
+        e = amz_cancel(doc.root, order, info);
     else if (str_starts(part->name, STR("refund:")))
         e = shp_add_refund(doc.root, arena, order, info);
     else if (str_starts(part->name, STR("txn:")))
@@ -362,9 +388,13 @@ void exp_load(struct work *w, struct work_order *x)
     if (!load_store(w, x, platform, store))
         return;
     x->settings = x->store->options.invoice;
+    judge_split_wait(x);
     exp_keep_manner(w, x, &x->settings);
     e = read_order(x, &w->arena, order, &info);
     if (e != ERR_OK) {
+        /* The row goes by itself if the shop gives what can be used, else it says what that is. */
+        if (unusable(e) && set_store_reads(x->store))
+            (void)ask_shop(w, x, FET_WHOLE);
         exp_fail_one(w, x, inv_doc_text(INV_DOC_INVOICE),
                      unusable(e) ? "unusable-order" : "internal-fault", "%s",
                      info.text[0] ? info.text : err_text(e));

@@ -292,6 +292,8 @@ static void end_done(struct work *w, struct work_order *x)
     x->report.outcome = JOB_DONE;
     x->report.summary = sentence(w, x);
     x->report.settled_lines = true;
+    if (x->split_until_ms > 0) /* it is over; another split is waited for anew */
+        exp_update(w, x, STR("doc:split"), (struct str){NULL, 0});
     if (exp_sale(x))
         x->report.synced = synced_row(w, x);
 }

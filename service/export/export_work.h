@@ -79,6 +79,7 @@ struct work_order {
     bool no_codes;          /* Xero refused an item: its lines go without */
     bool settled_by_hand;   /* a person paid it in Xero */
     int64_t split_until_ms; /* Unix ms; 0 = not waiting */
+    bool split_asked;       /* the shop was asked for the order during this wait */
     bool ended;             /* REPORT is final */
     struct job_report report;
 };

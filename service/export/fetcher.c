@@ -220,7 +220,7 @@ static enum read_next ingest(struct reading *w, struct job_event *e, const struc
 }
 
 enum read_next ftc_take(struct reading *w, const struct read_order *order, const char *topic,
-                        struct str wanted, bool later)
+                        struct str wanted, enum read_how how)
 {
     struct arena arena = {0};
     struct itk_order *in = arena_alloc(&arena, sizeof(*in));
@@ -234,9 +234,12 @@ enum read_next ftc_take(struct reading *w, const struct read_order *order, const
         log_error("order_unreadable", w->why, LOG_Z("store", w->store->key));
     } else if (wanted.n > 0 && !str_eq(in->order.id, wanted)) {
         (void)snprintf(w->why, sizeof(w->why), "The shop gave another order than was asked for.");
+    } else if (how == READ_PARTS && in->event.unusable) {
+        (void)snprintf(w->why, sizeof(w->why), "%.*s", STR_FMT(in->sentence));
     } else {
         in->event.event = RUL_SEEN;
-        in->event.later = later;
+        in->event.later = how == READ_LATER;
+        in->event.fuller = how == READ_WHOLE || how == READ_PARTS;
         next = ingest(w, &in->event, &in->order, topic);
     }
     arena_free(&arena);
@@ -294,30 +297,38 @@ static void export_by_hand(struct reading *w, const struct fet_item *item)
                  STR_FMT(item->id), info.text);
 }
 
-/* What put an order on the lane: the topic of a pass, which may wait, or "fetch". */
-static const char *topic_of(const struct fet_item *item)
+/* What put an order on the lane: the topic of a pass, which may wait, or "fetch"; HOW it is
+ * wanted. */
+static const char *topic_of(const struct fet_item *item, enum read_how *how)
 {
     static const char *const passes[] = {"reconciliation", "backfill"};
 
+    *how = READ_LATER;
     for (size_t i = 0; i < 2; i++) {
         if (str_eq(item->state, str_of(passes[i])))
             return passes[i];
     }
+    *how = str_eq(item->state, STR(FET_PARTS)) ? READ_PARTS
+           : item->state.n > 0                 ? READ_WHOLE
+                                               : READ_LIVE;
     return "fetch";
 }
 
 static enum read_next fetch_order(struct reading *w, const struct fet_item *item)
 {
-    const char *topic = topic_of(item);
+    enum read_how how = READ_LIVE;
+    const char *topic = topic_of(item, &how);
     struct str none = STR("The shop knows no order of this number.");
     struct read_page page = {0};
     enum read_next next = w->shop->one(w, item->id, &page);
     bool read = false;
 
     if (next == READ_GO && page.count == 1) {
-        next = ftc_take(w, &page.orders[0], topic, item->id, strcmp(topic, "fetch") != 0);
+        next = ftc_take(w, &page.orders[0], topic, item->id, how);
         read = next == READ_GO;
     }
+    if (how == READ_PARTS && (next == READ_NONE || next == READ_REFUSED))
+        next = READ_GO; /* the order stands as it is */
     if (next == READ_NONE)
         next = park(w, item, "not-in-shop", none);
     else if (next == READ_REFUSED)

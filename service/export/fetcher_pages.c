@@ -187,7 +187,7 @@ static enum read_next read_one(struct reading *w, struct pass *p, const char *to
 
         if (!is_wanted(p, o))
             continue;
-        n = o->root ? ftc_take(w, o, topic, STR(""), true) : put_on_lane(w, p, topic, o);
+        n = o->root ? ftc_take(w, o, topic, STR(""), READ_LATER) : put_on_lane(w, p, topic, o);
         p->done += n == READ_GO;
         if (n == READ_REFUSED) /* one that cannot be read does not stop the others */
             n = READ_GO;

@@ -111,10 +111,13 @@ enum read_next ftc_permit(struct reading *w, const char *kind, int64_t cost);
 enum read_next ftc_judge(struct reading *w, const char *kind, const struct shc_answer *a);
 /* Reports an item of the lease, once. The report's texts must live as long as the lease. */
 void ftc_report(struct reading *w, struct fet_report report);
-/* Hands ORDER to the queue. TOPIC says how it came; LATER: it may wait behind live
- * ones. WANTED: its id in the shop, "" any. READ_REFUSED: it is another order or none. */
+/* How an order is wanted: as it is, or behind live ones, or because what is stored of it lacks
+ * something; PARTS: what cannot be used is not taken. */
+enum read_how { READ_LIVE, READ_LATER, READ_WHOLE, READ_PARTS };
+/* Hands ORDER to the queue. TOPIC says how it came. WANTED: its id in the shop, "" any.
+ * READ_REFUSED: it is another order or none. */
 enum read_next ftc_take(struct reading *w, const struct read_order *order, const char *topic,
-                        struct str wanted, bool later);
+                        struct str wanted, enum read_how how);
 /* Writes a line into the connection's log. */
 void ftc_note(struct reading *w, const char *level, const char *event, const char *fmt, ...)
     PRINTF(4, 5);

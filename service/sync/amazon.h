@@ -82,6 +82,14 @@ struct amz_notice {
 enum err amz_read_notice(const struct amz_record *r, struct amz_notice *out,
                          struct errinfo *info) MUST_CHECK;
 
+/* The part of a snapshot that says that an order was cancelled, for one that nobody can read:
+ * Amazon's last word, after which it owes the seller nothing. */
+#define AMZ_CANCELLED "cancelled"
+/* Appends that part, made of a notice with such a status. */
+void amz_write_cancelled(const struct amz_notice *n, struct buf *out);
+/* Makes O, an order as it was before, the cancelled one. ERR_TYPE: ROOT is not such a part. */
+enum err amz_cancel(const struct js_value *root, struct order *o, struct errinfo *info) MUST_CHECK;
+
 /* ---- orders ---- */
 
 /* The id of an AMZ_ORDER. False if it has none of 3-7-7 digits. */

@@ -110,6 +110,34 @@ enum err amz_read_order(const struct js_value *root, struct str store, struct ar
     return e;
 }
 
+void amz_write_cancelled(const struct amz_notice *n, struct buf *out)
+{
+    struct js_out w;
+
+    jw_init(&w, out);
+    jw_begin_object(&w);
+    jw_kstr(&w, "AmazonOrderId", n->order_id);
+    jw_kz(&w, "at", n->time);
+    jw_end_object(&w);
+}
+
+enum err amz_cancel(const struct js_value *root, struct order *o, struct errinfo *info)
+{
+    struct str id, at;
+
+    if (!js_string(js_get(root, "AmazonOrderId"), &id) || !str_eq(id, o->id) ||
+        !js_string(js_get(root, "at"), &at))
+        return err_set(info, ERR_TYPE, "What was kept of the cancellation cannot be read.");
+    o->state.cancelled = true;
+    o->state.kept = false;
+    o->state.paid = ORD_UNPAID;
+    o->state.fulfilment = ORD_UNFULFILLED;
+    o->outstanding = o->total;
+    if (!ord_day(at, o->cancelled_day))
+        o->cancelled_day[0] = '\0';
+    return ERR_OK;
+}
+
 char *amz_order_link(struct str order_id, struct arena *arena)
 {
     return arena_printf(arena, "https://sellercentral.amazon.com/orders-v3/order/%.*s",

@@ -401,7 +401,9 @@ const struct cat_row cat_rows[] = {
      .cause = "The order was paid through several gateways, and the shop has not said how much "
               "came through each.",
      .action = "Enter the payments by hand in Xero, where the invoice is, then delete the failed "
-               "export. An app that sends order_transactions/create says such splits by itself.",
+               "export. An app that sends order_transactions/create says such splits by itself; "
+               "with the shop's API token in the store's secrets they are read from the shop: "
+               "enter it and export again.",
      .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
 
     /* ---- connection, limits, transport ---- */

@@ -45,12 +45,12 @@ class Queue:
                    int(int(seconds) * 1000 + hours * 3600000))
 
     def ingest(self, order, decision="Epaid", stamp="1", delivery="", body=b"x", in_xero=None, part="order",
-               unusable="", on="1"):
+               unusable="", on="1", fuller=""):
         c = order.split("/")[1]
         return [x.decode() for x in self.run(
             "ingest", order, f"shopify/{c}", "1", c, delivery, "updated", stamp and stamp.zfill(35), part, body,
             on, "Saccounting_invoice_off", decision, "Saccounting_invoice_off", in_xero or decision,
-            "#" + order[-3:], "", "", "", unusable, unusable and "unusable-order")]
+            "#" + order[-3:], "", "", "", unusable, unusable and "unusable-order", "", fuller)]
 
     def lease(self, n=50, ms=60000, token=None):
         token = token or uuid.uuid4().hex
@@ -748,10 +748,10 @@ def test_an_order_that_failed_begins_its_attempts_anew_at_its_next_event(queue):
 
 # ---- fetches ----
 
-def fetch(queue, order, delivery="", on="1", version="1"):
+def fetch(queue, order, delivery="", on="1", version="1", state=""):
     store = order.rsplit("/", 1)[0]
     return [x.decode() for x in queue.run("fetch_add", order, store, version, store.split("/")[1], delivery, "paid",
-                                          on, "#" + order[-3:], "link", '"topic":"ORDER_CHANGE"')]
+                                          on, "#" + order[-3:], "link", '"topic":"ORDER_CHANGE"', state)]
 
 
 def fetches(queue, store="shopify/acme"):
@@ -788,6 +788,40 @@ def test_what_was_fetched_is_decided_on_like_any_other(queue):
     assert queue.ingest(order) == ["queued", "paid"]
     assert fetch(queue, order) == ["queued", "waiting_for_fetch"]
     assert queue.record(order)["st"] == "waiting", "a notice takes no order out of the queue"
+
+
+def test_what_lacked_something_is_replaced_by_what_was_read_of_the_same_state(queue):
+    order = "shopify/acme/001"
+    state, snap = "00179333000004" + "1", f"{PREFIX}snap:{order}"  # second, payment and fulfilment
+
+    def body():
+        return queue.redis("HGET", snap, "order")
+
+    queue.ingest(order, stamp=state + "7".zfill(20), body=b"poor")
+    queue.lease().complete({order: "done"})
+    # Read as any other, it is the older of the two, since nobody delivered it.
+    assert queue.ingest(order, stamp=state + "0" * 20, body=b"rich")[0] == "stale_event" and body() == b"poor"
+    assert queue.ingest(order, stamp=state + "0" * 20, body=b"rich", fuller="1") == ["queued", "paid"] and body() == b"rich"
+    queue.lease().complete({order: "done"})
+    # No other message of that state takes its place, and reading it once more changes nothing.
+    assert queue.ingest(order, stamp=state + "9".zfill(20), body=b"poor")[0] == "stale_event" and body() == b"rich"
+    rev = queue.record(order)["rev"]
+    assert queue.ingest(order, stamp=state + "0" * 20, body=b"rich", fuller="1")[0] == "queued"
+    assert queue.record(order)["rev"] == rev and queue.lease() is None
+    # What is older stays so; what is newer comes.
+    older, newer = "001793329999041", "001793330001041"
+    assert queue.ingest(order, stamp=older + "0" * 20, body=b"old", fuller="1")[0] == "stale_event"
+    assert queue.ingest(order, stamp=newer + "1".zfill(20), body=b"new") == ["queued", "paid"] and body() == b"new"
+
+
+def test_what_lacks_something_waits_with_that_word_unless_somebody_wants_it_by_hand(queue):
+    order, states = "shopify/acme/001", f"{PREFIX}fetchstate:shopify/acme"
+    fetch(queue, order, state="whole")
+    fetch(queue, order)
+    assert queue.redis("HGET", states, "!001") == b"whole"
+    queue.redis("HSET", states, "!001", "export:sam")
+    fetch(queue, order, state="parts")
+    assert queue.redis("HGET", states, "!001") == b"export:sam"
 
 
 def test_no_fetch_where_no_state_would_change_the_answer(queue):

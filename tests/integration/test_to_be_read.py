@@ -8,8 +8,8 @@ import pytest
 import lib
 from lib import PREFIX
 from orders import order
-from test_amazon import Seller, notice, order_id
-from test_fetch import Amazon, Shopify, backfill
+from sellers import Amazon, Seller, Shopify, notice, order_id
+from test_fetch import backfill
 from test_support import TIME, get, rows_of, sent, state, why
 
 

@@ -502,6 +502,36 @@ static void the_link_comes_out_of_the_id_alone(void **state)
     arena_free(&arena);
 }
 
+static void a_notice_of_a_cancellation_makes_the_order_a_cancelled_one(void **state)
+{
+    const struct amz_notice n = {.order_id = STR("250-0000001-0000001"),
+                                 .time = "2026-09-02T10:00:00Z"};
+    const struct amz_notice other = {.order_id = STR("250-0000001-0000002")};
+    struct buf part = BUF_CAP(1024);
+    struct js_doc doc = {0};
+    struct sample s;
+
+    (void)state;
+    assert_int_equal(read_text(&s, V0(TOTAL("30.00"), ",'ItemPrice':" USD("30.00"))), ERR_OK);
+    s.o.id = n.order_id;
+    assert_true(s.o.state.paid == ORD_PAID && s.o.state.kept);
+    amz_write_cancelled(&n, &part);
+    assert_int_equal(js_parse(buf_str(&part), 1024, &doc, NULL), ERR_OK);
+    assert_int_equal(amz_cancel(doc.root, &s.o, NULL), ERR_OK);
+    assert_true(s.o.state.cancelled && !s.o.state.kept && s.o.state.paid == ORD_UNPAID);
+    assert_string_equal(s.o.cancelled_day, "2026-09-02");
+    assert_int_equal(mon_cmp(s.o.outstanding, s.o.total), 0);
+    js_free(&doc);
+    buf_reset(&part);
+    amz_write_cancelled(&other, &part); /* of another order, or nothing of it: not this one's */
+    assert_int_equal(js_parse(buf_str(&part), 1024, &doc, NULL), ERR_OK);
+    assert_int_equal(amz_cancel(doc.root, &s.o, NULL), ERR_TYPE);
+    assert_int_equal(amz_cancel(NULL, &s.o, NULL), ERR_TYPE);
+    js_free(&doc);
+    buf_free(&part);
+    end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -516,6 +546,7 @@ int main(void)
         cmocka_unit_test(a_buyer_is_known_by_the_address_that_amazon_gives),
         cmocka_unit_test(an_item_needs_an_id_that_is_none_of_our_own_names),
         cmocka_unit_test(an_order_needs_its_own_kind_of_id),
+        cmocka_unit_test(a_notice_of_a_cancellation_makes_the_order_a_cancelled_one),
         cmocka_unit_test(the_link_comes_out_of_the_id_alone),
     };
 
