@@ -146,16 +146,6 @@ static void answer_reading(struct srv_res *res)
     jw_end_object(&w);
 }
 
-/* Whether an order that was refused just after it was read is on its way already: the store's rules
- * export it, and a worker was faster than we were. */
-static bool is_on_its_way(struct srv_req *req, const char *connection)
-{
-    struct set_conn c;
-    struct errinfo info = {0};
-
-    return set_conn_get(req->redis, connection, &c, &info) == ERR_OK && c.status == SET_ACTIVE;
-}
-
 /* The order's data is not here: it is read from the shop, and the worker that reads it exports it.
  * False: nobody entered what opens the shop. */
 static bool fetch_and_export(struct srv_env *env, struct srv_req *req, struct srv_res *res,
@@ -176,10 +166,10 @@ static bool fetch_and_export(struct srv_env *env, struct srv_req *req, struct sr
         return true;
     }
     left_s = (until_ns - met_now_ns()) / 1000000000;
-    /* The worker has done the same, unless the shop knows no such order. */
+    /* The worker has done the same, unless the shop has no such order or the rules were faster. */
     enum err e = job_export(req->redis, key, again, req->who, connection, &info);
 
-    if (e == ERR_CONFLICT && !again && is_on_its_way(req, connection))
+    if (e == ERR_EXISTS && !again)
         e = ERR_OK;
     if (e == ERR_NOT_FOUND)
         srv_problem(res, 404, "Not Found",

@@ -730,7 +730,7 @@ enum err job_export(struct rds *r, const char *order_key, bool again, const char
     struct str word = rds_text(rds_at(reply, 0));
     snprintf(connection, LIM_CONN_NAME + 1, "%.*s", STR_FMT(rds_text(rds_at(reply, 1))));
     if (e == ERR_OK && str_eq(word, STR("leased")))
-        e = err_set(info, ERR_CONFLICT,
+        e = err_set(info, ERR_EXISTS,
                     "The order is being exported at this moment. Look again in a few seconds.");
     else if (e == ERR_OK && connection[0] && !str_eq(word, STR("ok")))
         e = refuse_state(connection, word, info);

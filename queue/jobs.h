@@ -228,8 +228,8 @@ enum err job_dismiss(struct rds *r, const char *connection, const struct str *ke
 /* One order by hand, whatever the rules, at the front while at most 20 are there; AGAIN: with
  * another invoice if its own was voided in Xero. ERR_NOT_FOUND: it
  * was never received, or its snapshot is gone, or its store (INFO says what to do); ERR_CONFLICT:
- * its connection is paused, disconnected or uninstalled, or the order is being exported at this
- * moment. CONNECTION gets the name of the connection it waits on. */
+ * its connection is paused, disconnected or uninstalled; ERR_EXISTS: it is being exported at this
+ * moment as the rules want it. CONNECTION gets the name of the connection it waits on. */
 enum err job_export(struct rds *r, const char *order_key, bool again, const char *who,
                     char connection[LIM_CONN_NAME + 1], struct errinfo *info) MUST_CHECK;
 /* Connection states. ERR_NOT_FOUND: no such connection; ERR_CONFLICT: not from its present state.

@@ -292,6 +292,8 @@ static void export_by_hand(struct reading *w, const struct fet_item *item)
     enum err e = job_order_key(str_of(w->shop->platform), str_of(w->store->id), item->id, key);
     if (e == ERR_OK)
         e = job_export(w->r, key, again, arena_str(&w->arena, who).p, connection, &info);
+    if (e == ERR_EXISTS && !again) /* the rules wanted it too */
+        e = ERR_OK;
     if (e != ERR_OK)
         ftc_note(w, "error", "order_not_exported", "Order %.*s was read from the shop: %s",
                  STR_FMT(item->id), info.text);

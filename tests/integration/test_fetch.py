@@ -1,6 +1,7 @@
 """Orders that are read from their shops: asked for by a notification, missed and found by a reconciliation,
 brought by a backfill, or wanted by hand; within each seller's limits, and each once in the books."""
 
+import concurrent.futures
 import copy
 import json
 import uuid
@@ -106,6 +107,18 @@ def test_by_hand_without_a_token_or_such_an_order_is_404(amazon):
     status, answer = export(s, order_id())
     assert status == 404 and "not there" in answer["detail"]
     assert s.log("order_not_fetched")
+
+
+def test_an_order_that_the_rules_export_as_soon_as_it_is_read_is_no_conflict(own_stack):
+    stack = own_stack(worker=False)
+    s, order = Amazon(stack), order_id()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(export, s, order, 1)
+        lib.wait_until(lambda: s.fetches() == [order], "it is to be read")
+        stack.redis.call("HSET", f"{lib.PREFIX}order:{s.key(order)}", "st", "leased", "conn", s.connection)
+        stack.redis.call("ZREM", f"{lib.PREFIX}fetch:amazon/{s.domain}", order)
+        status, answer = asked.result()
+    assert status < 300 and answer["waiting"] == 1, answer
 
 
 # ---- backfill ----
