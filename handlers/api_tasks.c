@@ -235,7 +235,7 @@ static bool wait_for_task(struct srv_env *env, struct srv_req *req, struct srv_r
 
 void api_check(struct srv_env *env, struct srv_req *req, struct srv_res *res)
 {
-    struct buf input = BUF_CAP(2 * LIM_HOOK_URL);
+    struct buf input = BUF_CAP(2 * (size_t)LIM_HOOK_URL);
     char key[LIM_STORE_ID + 20], id[37];
     int64_t wait_s = 0;
 

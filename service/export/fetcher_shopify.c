@@ -129,5 +129,5 @@ static enum read_next some(struct reading *w, const struct read_range *range,
     return READ_GO;
 }
 
-const struct shop ftc_shopify = {"shopify", 60 * 86400,        one,
-                                 some,      ftc_webhooks_look, ftc_webhooks_check};
+const struct shop ftc_shopify = {"shopify", INT64_C(60) * 86400, one,
+                                 some,      ftc_webhooks_look,   ftc_webhooks_check};

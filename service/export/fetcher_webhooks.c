@@ -205,7 +205,7 @@ static enum read_next create(struct looking *l)
 
 static void write_addresses(const struct looking *l, const char *topic, struct js_out *out)
 {
-    struct buf shown = BUF_CAP(2 * LIM_HOOK_URL);
+    struct buf shown = BUF_CAP(2 * (size_t)LIM_HOOK_URL);
     size_t n = 0;
 
     jw_key(out, "addresses");

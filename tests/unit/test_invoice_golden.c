@@ -137,7 +137,7 @@ static void print_wanted(struct buf *b, const struct inv_wanted *w)
 static void golden_settings(struct arena *arena, struct inv_settings *out)
 {
     struct buf text = BUF_CAP(1 << 16), canonical = BUF_CAP(1 << 16);
-    struct js_doc doc = {NULL};
+    struct js_doc doc = {0};
     struct errinfo info = {""};
     struct opt_store store;
     struct opt_errors errors = {NULL, 0, 0};
@@ -186,7 +186,7 @@ static void check_sample(const char *name, const struct inv_settings *s)
     struct buf body = BUF_CAP(1 << 20);
     struct str store = STR("sample-store.myshopify.com");
     struct arena arena = {0};
-    struct js_doc doc = {NULL};
+    struct js_doc doc = {0};
     struct errinfo info = {""};
     struct order o;
     char path[300];
