@@ -36,7 +36,7 @@ static void check_order(const struct order *o)
 static void check_stored(const struct amz_record *r)
 {
     struct buf stored = BUF_CAP(LIM_JSON_BYTES);
-    struct js_doc doc = {NULL};
+    struct js_doc doc = {0};
     struct arena arena = {NULL, 0};
     struct errinfo info = {""};
     struct order o;

@@ -23,7 +23,7 @@ static bool read_document(const struct js_value *doc, const struct js_value *bas
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct str rest = {(const char *)data, n}, text = str_split(&rest, '\n');
-    struct js_doc doc = {NULL}, base = {NULL}, stored = {NULL};
+    struct js_doc doc = {0}, base = {0}, stored = {0};
     struct arena arena = {0};
     struct buf first = BUF_CAP(1 << 22), second = BUF_CAP(1 << 22);
 

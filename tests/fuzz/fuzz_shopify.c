@@ -104,7 +104,7 @@ static void read_in(const struct js_value *root, enum shp_money money)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    struct js_doc doc = {NULL};
+    struct js_doc doc = {0};
     struct errinfo info = {""};
     struct str id;
 

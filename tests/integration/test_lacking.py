@@ -11,7 +11,7 @@ import lib
 from lib import PREFIX
 from orders import later, order
 from sellers import SAMPLE, Amazon, Seller, Shopify, ago, notice, order_id
-from test_amazon import NEW, V0, forwarded
+from test_amazon import NEW, V0, books_of, forwarded
 from test_support import why
 
 TWO = ["manual", "gift_card"]
@@ -242,6 +242,18 @@ def test_a_cancelled_order_that_is_in_xero_is_taken_back(still, settings, after)
     assert s.send(notice(s, one, status="Canceled"))[1] == {"result": "queued", "reason": "cancelled"}
     lib.wait_until(lambda: s.invoices()[0]["Status"] == after, "the invoice is taken back")
     assert s.failed() == []
+
+
+def test_a_cancelled_order_that_is_paid_in_xero_goes_to_nothing(still):
+    """By the notice alone: the sale, its tax and the money are taken back, as if Amazon had said it whole."""
+    s = Seller(still)
+    body, one, total, _ = forwarded(NEW[0])
+    s.send(body, query=f"?seller={s.domain}")
+    s.wait_done(one)
+    assert books_of(s)[0] == books_of(s)[2] == total
+    assert s.send(notice(s, one, status="Canceled"))[1] == {"result": "queued", "reason": "cancelled"}
+    s.idle()
+    assert (s.failed(), books_of(s)) == ([], (0, 0, 0, 0))
 
 
 def test_a_cancelled_order_that_never_came_is_told_so(still):

@@ -359,7 +359,7 @@ static void check_lines(const struct shop *g, const struct inv_lines *lines, uin
 {
     struct inv_document invoice = {.date = "2026-09-01", .due_date = "2026-09-01"};
     struct buf text = BUF_CAP(1 << 20);
-    struct js_doc doc = {NULL};
+    struct js_doc doc = {0};
     struct js_out out;
     struct errinfo info = {""};
     int64_t total = 0, tax = 0;

@@ -100,7 +100,7 @@ static bool check_member(struct str key, const struct js_value *v, void *arg)
 static void check_row(const char *path, const char *value, const char *want)
 {
     struct run r;
-    struct js_doc stored = {NULL};
+    struct js_doc stored = {0};
     struct str rest = str_of(path), field = str_of(path);
     struct buf doc = BUF_CAP(1 << 16);
     int depth = 0;
@@ -367,7 +367,7 @@ static void a_default_prefix_that_cannot_stand_is_refused(void **state)
     struct opt_errors errors = {NULL, 0, 0};
     struct arena arena = {0};
     struct buf canonical = BUF_CAP(1 << 16);
-    struct js_doc doc = {NULL};
+    struct js_doc doc = {0};
 
     (void)state;
     parse(SMALLEST, &doc);

@@ -389,7 +389,7 @@ static void an_edit_touches_no_shipping_line_of_the_same_id(void **state)
 static void a_refund_of_its_own_message_is_added_once(void **state)
 {
     struct sample s;
-    struct js_doc edit = {NULL}, money = {NULL};
+    struct js_doc edit = {0}, money = {0};
 
     (void)state;
     assert_int_equal(read_text(&s, "{" HEAD ONE_LINE "}"), ERR_OK);
@@ -430,7 +430,7 @@ static void a_transaction_of_its_own_message_is_added_once(void **state)
         "{'id':32,'kind':'sale','status':'pending','amount':'1'}",
         "{'id':33,'kind':'refund','status':'success','amount':'1'}",
     };
-    struct js_doc doc = {NULL};
+    struct js_doc doc = {0};
     struct sample s;
 
     (void)state;
