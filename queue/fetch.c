@@ -102,11 +102,29 @@ enum err fet_permit(struct rds *r, struct fet_lease *l, int64_t lease_ms, const 
     struct str word = rds_text(rds_at(reply, 0));
     if (e == ERR_OK && str_eq(word, STR("go"))) {
         *permit = FET_GO;
-        l->until_ms = until;
     } else if (e == ERR_OK && str_eq(word, STR("wait"))) {
         *permit = FET_WAIT;
         *wait_ms = rds_int(rds_at(reply, 1));
     }
+    if (*permit != FET_LOST)
+        l->until_ms = until;
+    rds_free(reply);
+    arena_free(&arena);
+    return e;
+}
+
+enum err fet_alive(struct rds *r, const struct fet_lease *l, struct errinfo *info)
+{
+    struct arena arena = {0};
+    struct rds_reply *reply = NULL;
+    struct rds_args a;
+
+    rds_args_init(&a, &arena);
+    rds_argz(&a, "HDEL");
+    rds_argz(&a, arena_printf(&arena, RDS_PREFIX "fetchdied:%s", l->store));
+    for (size_t i = 0; i < l->count; i++)
+        rds_arg(&a, l->items[i].id);
+    enum err e = rds_call(r, a.v, a.n, &reply, info);
     rds_free(reply);
     arena_free(&arena);
     return e;

@@ -78,12 +78,15 @@ struct fet_said {
 enum fet_permit { FET_GO, FET_WAIT, FET_LOST };
 
 /* Before every call: takes COST of KIND from the store's bucket and extends the lease. SAID (may be
- * NULL): of the call before. FET_WAIT: not for *WAIT_MS; nobody sleeps so long, what is left goes
- * back by fet_done, and nothing of the kind is leased before its bucket has COST. FET_LOST: the
- * lease is another's, or the store was deleted. */
+ * NULL): of the call before. FET_WAIT: not for *WAIT_MS. Who waits asks again before the lease
+ * ends; else what is left goes back by fet_done, and nothing of the kind is leased before its
+ * bucket has COST. FET_LOST: the lease is another's, or the store was deleted. */
 enum err fet_permit(struct rds *r, struct fet_lease *l, int64_t lease_ms, const char *kind,
                     int64_t cost, const struct fet_said *said, enum fet_permit *permit,
                     int64_t *wait_ms, struct errinfo *info) MUST_CHECK;
+
+/* After FET_LOST or ERR_LOST: whoever held L lives, so none of its items has killed a worker. */
+enum err fet_alive(struct rds *r, const struct fet_lease *l, struct errinfo *info) MUST_CHECK;
 
 enum fet_outcome {
     FET_DONE,  /* read, or nothing to read; of a task: its end */

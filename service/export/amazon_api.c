@@ -85,6 +85,11 @@ void aapi_free(struct aapi *a)
     x_free(a);
 }
 
+void aapi_until(struct aapi *a, int64_t until_ms)
+{
+    http_until(a->http, until_ms);
+}
+
 /* ---- where to ---- */
 
 static const struct {

@@ -19,6 +19,8 @@ struct aapi;
 /* One thread's client; O is copied. ERR_NOMEM. aapi_free wipes and accepts NULL. */
 enum err aapi_new(const struct aapi_options *o, struct aapi **out) MUST_CHECK;
 void aapi_free(struct aapi *a);
+/* What is asked from now on has its answer by UNTIL_MS (http_until). */
+void aapi_until(struct aapi *a, int64_t until_ms);
 
 /* On whose behalf. REGION: "na" (North and South America), "eu" (Europe, India, Middle East,
  * Africa), "fe" (Japan, Australia, Singapore). */

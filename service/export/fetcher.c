@@ -109,6 +109,9 @@ enum read_next ftc_permit(struct reading *w, const char *kind, int64_t cost)
         return ftc_no_redis(w, &info);
     w->said = (struct fet_said){0};
     w->lost = permit == FET_LOST;
+    /* Whatever is asked now, there is time to tell what came of it. */
+    aapi_until(w->f->amazon, w->lease->until_ms - w->f->lease_ms / 4);
+    sapi_until(w->f->shopify, w->lease->until_ms - w->f->lease_ms / 4);
     return permit == FET_GO ? READ_GO : READ_STOP;
 }
 
@@ -453,7 +456,15 @@ static enum err tell(struct reading *w, struct errinfo *info)
             break;
         (void)nanosleep(&pause, NULL);
     }
-    return e == ERR_LOST ? ERR_OK : e; /* whoever has it now reads it again */
+    return e;
+}
+
+/* The lease passed to another worker, or its store is gone: whoever has it now reads it again. */
+static enum err let_go(struct reading *w, struct errinfo *info)
+{
+    log_warn("lease_lost", "The lease passed to another worker, or its store is gone; it stops.",
+             LOG_Z("store", w->lease->store), LOG_Z("token", w->lease->token));
+    return fet_alive(w->r, w->lease, info);
 }
 
 enum err ftc_run(struct ftc *f, struct fet_lease *lease, struct errinfo *info)
@@ -473,8 +484,9 @@ enum err ftc_run(struct ftc *f, struct fet_lease *lease, struct errinfo *info)
         next = work_one(&w, &lease->items[i]);
     if (w.hold_ms > 0)
         log_warn("shop_held", w.why, LOG_Z("store", lease->store), LOG_INT("ms", w.hold_ms));
-    if (!w.lost)
-        e = tell(&w, info);
+    e = w.lost ? ERR_LOST : tell(&w, info);
+    if (e == ERR_LOST)
+        e = let_go(&w, info);
     f->at = NULL;
     set_store_put(w.store);
     buf_free_secret(&w.token);

@@ -31,11 +31,26 @@ static bool stopping(const struct reading *w)
     return w->f->stopping && *w->f->stopping;
 }
 
+static int64_t now_ms(void)
+{
+    return met_now_ns() / 1000000;
+}
+
+/* Waits MS, or half a lease, which the next permit extends. False: the worker is to stop. */
+static bool wait_for(const struct reading *w, int64_t ms)
+{
+    int64_t until = now_ms() + (ms < w->f->lease_ms / 2 ? ms : w->f->lease_ms / 2);
+
+    while (now_ms() < until && !stopping(w))
+        (void)nanosleep(&(struct timespec){.tv_nsec = SLICE_MS * 1000000L}, NULL);
+    return !stopping(w);
+}
+
 bool ftc_shopify_permit(void *arg, int64_t cost, const struct sapi_points *said)
 {
     struct ftc *f = arg;
     struct reading *w = f->at;
-    int64_t until = met_now_ns() / 1000000 + POINTS_MS;
+    int64_t until = now_ms() + POINTS_MS;
     enum read_next next = READ_STOP;
 
     if (w->calls > 0 && stopping(w)) {
@@ -48,12 +63,7 @@ bool ftc_shopify_permit(void *arg, int64_t cost, const struct sapi_points *said)
         next = ftc_permit(w, FET_COST, cost);
         if (next == READ_GO || w->lost || w->hold_ms > 0 || w->calls == 0)
             break;
-        int64_t back = met_now_ns() / 1000000 + w->wait_ms;
-        if (back > until)
-            break;
-        while (met_now_ns() / 1000000 < back && !stopping(w))
-            (void)nanosleep(&(struct timespec){.tv_nsec = SLICE_MS * 1000000L}, NULL);
-        if (stopping(w))
+        if (now_ms() + w->wait_ms > until || !wait_for(w, w->wait_ms))
             break;
         w->wait_ms = 0;
     }

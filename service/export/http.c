@@ -2,6 +2,8 @@
 
 #include <curl/curl.h>
 
+#include "service/base/metrics.h"
+
 /* All header lines of one answer; Xero sends about 2 KB. */
 #define HEADERS_MAX (64u << 10)
 
@@ -10,6 +12,7 @@
 
 struct http {
     CURL *easy;
+    int64_t until_ms;
 };
 
 /* What the callbacks of one request share. */
@@ -50,6 +53,11 @@ void http_free(struct http *h)
         return;
     curl_easy_cleanup(h->easy);
     x_free(h);
+}
+
+void http_until(struct http *h, int64_t until_ms)
+{
+    h->until_ms = until_ms;
 }
 
 void http_answer_free(struct http_answer *a)
@@ -163,8 +171,8 @@ static enum err header_list(const struct http_request *req, struct curl_slist **
     return e;
 }
 
-static void set_options(CURL *c, const struct http_request *req, struct exchange *x,
-                        struct curl_slist *list, char *error)
+static void set_options(CURL *c, const struct http_request *req, int64_t total_ms,
+                        struct exchange *x, struct curl_slist *list, char *error)
 {
     curl_easy_reset(c); /* keeps the connections */
     curl_easy_setopt(c, CURLOPT_URL, req->url);
@@ -179,7 +187,7 @@ static void set_options(CURL *c, const struct http_request *req, struct exchange
     curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(c, CURLOPT_USERAGENT, "ledgerhook/" LH_VERSION);
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)req->connect_ms);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)req->total_ms);
+    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)total_ms);
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, x);
@@ -251,6 +259,14 @@ static enum err judge(CURLcode code, const struct exchange *x, const char *error
     return err_set(info, ERR_IO, "The connection broke off: %s.", why);
 }
 
+/* How long the request may take; 0 or less: there is no time left for it. */
+static int64_t time_for(const struct http *h, const struct http_request *req)
+{
+    int64_t left = h->until_ms - met_now_ns() / 1000000;
+
+    return h->until_ms > 0 && left < req->total_ms ? left : req->total_ms;
+}
+
 enum err http_send(struct http *h, const struct http_request *req, struct http_answer *answer,
                    struct errinfo *info)
 {
@@ -259,14 +275,17 @@ enum err http_send(struct http *h, const struct http_request *req, struct http_a
     char error[CURL_ERROR_SIZE] = "";
     CURLcode code = CURLE_OK;
     long status = 0, bytes = 0;
+    int64_t total_ms = time_for(h, req);
     enum err e = ERR_OK;
 
     *answer =
         (struct http_answer){.body = BUF_CAP(req->max_answer), .headers = BUF_CAP(HEADERS_MAX)};
+    if (total_ms <= 0)
+        return err_set(info, ERR_TIMEOUT, "There is no time left to ask.");
     e = header_list(req, &list, info);
     if (e != ERR_OK)
         goto out;
-    set_options(h->easy, req, &x, list, error);
+    set_options(h->easy, req, total_ms, &x, list, error);
     e = set_secret(h->easy, req, info);
     if (e != ERR_OK)
         goto out;

@@ -47,8 +47,12 @@ void http_teardown(void);
 /* A handle with its connections; ERR_NOMEM. http_free accepts NULL. */
 enum err http_new(struct http **out) MUST_CHECK;
 void http_free(struct http *h);
+/* What is sent from now on is over by UNTIL_MS (monotonic), however long a request may take by
+ * itself; 0: no such end. */
+void http_until(struct http *h, int64_t until_ms);
 /* ERR_OK: an answer came, whatever its status. ERR_UNREACHABLE: no connection, nothing was sent;
- * ERR_TIMEOUT: no whole answer in time; ERR_IO: broken off; ERR_TOO_BIG: an answer over its cap.
+ * ERR_TIMEOUT: no whole answer in time, or no time left to ask; ERR_IO: broken off; ERR_TOO_BIG: an
+ * answer over its cap.
  * After an error `sent` tells whether the outcome is unknown. ANSWER is always to be freed. */
 enum err http_send(struct http *h, const struct http_request *req, struct http_answer *answer,
                    struct errinfo *info) MUST_CHECK;

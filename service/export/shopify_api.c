@@ -62,6 +62,11 @@ void sapi_free(struct sapi *s)
     x_free(s);
 }
 
+void sapi_until(struct sapi *s, int64_t until_ms)
+{
+    http_until(s->http, until_ms);
+}
+
 const struct sapi_points *sapi_points(const struct sapi *s)
 {
     return &s->points;

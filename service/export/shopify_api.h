@@ -37,6 +37,8 @@ struct sapi;
 /* One thread's client; O is copied. ERR_NOMEM. sapi_free accepts NULL. */
 enum err sapi_new(const struct sapi_options *o, struct sapi **out) MUST_CHECK;
 void sapi_free(struct sapi *s);
+/* What is asked from now on has its answer by UNTIL_MS (http_until). */
+void sapi_until(struct sapi *s, int64_t until_ms);
 
 /* DOMAIN: <name>.myshopify.com; any host name where options.api_url is set. */
 struct sapi_shop {

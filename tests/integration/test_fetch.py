@@ -224,6 +224,21 @@ def test_a_worker_killed_while_it_reads_is_followed_by_the_next(own_stack):
     assert s.fetches() == []
 
 
+def test_a_shop_slower_than_the_lease_kills_no_worker(own_stack):
+    stack = own_stack(LH_LEASE=5, LH_RECONCILE=0)
+    for s, method, path in ((Amazon(stack), "GET", "/orders/"), (Shopify(stack), "POST", "/admin/")):
+        platform = "amazon" if method == "GET" else "shopify"
+        stack.sim.fault(tenant=s.domain, method=method, path=path, fault="hold", when="before", count=1)
+        sold = s.sell()
+        order = sold if method == "GET" else sold["id"]
+        stack.receiver.api("POST", f"/orders/{platform}/{s.domain}/{order}/export", token=lib.SUPPORT)
+        lib.wait_until(lambda: s.log("shop_held"), "the worker gives up before its lease ends")
+        assert stack.redis.call.hash(f"{lib.PREFIX}fetchdied:{platform}/{s.domain}") == {}
+        stack.sim.control("POST", "release")
+        now(stack, f"{platform}/{s.domain}")
+        s.wait_done(order)
+
+
 def test_amazon_away_is_asked_again_and_nothing_is_lost(own_stack):
     stack = own_stack(LH_RECONCILE=0)
     s = Amazon(stack)

@@ -247,6 +247,30 @@ static void test_what_kills_its_workers_is_dropped_and_its_neighbours_are_read(v
     assert_int_equal(redis_int(r, "XLEN", RDS_PREFIX "log:c"), 1);
 }
 
+static void test_who_waits_or_comes_late_lives(void **state)
+{
+    struct fet_said said = {.kind = FET_COST, .rate = "0.001", .burst = "1000", .left = "0"};
+
+    (void)state;
+    ask(SHOP, "1");
+    struct fet_lease l = lease(1000, 20);
+    int64_t until = l.until_ms;
+    assert_int_equal(permit(&l, FET_COST, 700, &said), FET_WAIT); /* for another minute */
+    assert_true(l.until_ms > until);
+    fet_lease_free(&l);
+    ask(A, "1");
+    l = lease(1, 20);
+    for (int i = 0; i < 5; i++) { /* its lease ends, another's begins, and then it comes back */
+        struct fet_lease next = lease(1, 20);
+
+        redis_says("1", r, "HGET", RDS_PREFIX "fetchdied:" A, "1");
+        assert_int_equal(fet_alive(r, &l, NULL), ERR_OK);
+        fet_lease_free(&l);
+        l = next;
+    }
+    fet_lease_free(&l);
+}
+
 static void test_a_held_store_waits_and_is_logged_once(void **state)
 {
     (void)state;
@@ -717,6 +741,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_dead_lease_is_taken_over_and_the_dead_is_refused, fresh),
         cmocka_unit_test_setup(test_what_kills_its_workers_is_dropped_and_its_neighbours_are_read,
                                fresh),
+        cmocka_unit_test_setup(test_who_waits_or_comes_late_lives, fresh),
         cmocka_unit_test_setup(test_a_held_store_waits_and_is_logged_once, fresh),
         cmocka_unit_test_setup(test_what_may_wait_comes_after_what_was_asked_for, fresh),
         cmocka_unit_test_setup(test_who_asks_by_hand_gets_it_whoever_else_asks, fresh),

@@ -1,6 +1,8 @@
 /* http against a server of this process: one thread that plays a script of connections. */
 #include "service/export/http.h"
 
+#include "service/base/metrics.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -249,6 +251,35 @@ static void tells_a_broken_connection_from_a_late_answer(void **state)
     stop(&s);
 }
 
+/* However long a request may take: what is asked for after the end, or too shortly before it. */
+static void is_over_at_the_end_that_the_handle_was_given(void **state)
+{
+    static const struct step steps[] = {{NULL, 0, false, true}};
+    struct server s;
+    struct http *h = NULL;
+    struct http_answer a = {0};
+    struct errinfo info = {0};
+    struct http_request req;
+    char url[64];
+
+    (void)state;
+    start(&s, steps, 1);
+    assert_int_equal(http_new(&h), ERR_OK);
+    req = request("PUT", url, &s);
+    req.body = STR("{}");
+    req.total_ms = 600000;
+    http_until(h, met_now_ns() / 1000000 - 1);
+    assert_int_equal(http_send(h, &req, &a, &info), ERR_TIMEOUT);
+    assert_false(a.sent);
+    http_answer_free(&a);
+    http_until(h, met_now_ns() / 1000000 + 200);
+    assert_int_equal(http_send(h, &req, &a, &info), ERR_TIMEOUT);
+    assert_true(a.sent);
+    http_answer_free(&a);
+    http_free(h);
+    stop(&s);
+}
+
 /* A kept connection that breaks off after the request must not make libcurl send the body again:
  * that would be a call that nobody gave a permit for. */
 static void sends_a_body_once_also_on_a_kept_connection(void **state)
@@ -344,6 +375,7 @@ int main(void)
         cmocka_unit_test(unpacks_gzip_and_caps_what_comes_out),
         cmocka_unit_test(says_that_nothing_was_sent_when_there_is_no_connection),
         cmocka_unit_test(tells_a_broken_connection_from_a_late_answer),
+        cmocka_unit_test(is_over_at_the_end_that_the_handle_was_given),
         cmocka_unit_test(sends_a_body_once_also_on_a_kept_connection),
         cmocka_unit_test(follows_no_redirect_and_no_proxy),
         cmocka_unit_test(sends_basic_credentials_and_no_second_header_line),
