@@ -53,7 +53,7 @@ class World:
         how = self.r.choice(["add", "hand", "ask", "later", "later"])
         if how == "add":
             version = self.redis("HGET", PREFIX + "store:" + s, "version")
-            took = self.run("fetch_add", order, s, version, "c", "", "updated", "1", "", "", "")[0] == b"queued"
+            took = self.run("fetch_add", order, s, version, "c", "", "updated", "1", "", "", "", "")[0] == b"queued"
         else:
             state = {"hand": "export:me", "ask": "", "later": self.r.choice(["backfill", "reconciliation"])}[how]
             took = self.run("fetch_ask", s, o, state, "fetchlater:" if how == "later" else "fetch:") == 1
