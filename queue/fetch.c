@@ -145,6 +145,7 @@ enum err fet_done(struct rds *r, const struct fet_lease *l, const struct fet_end
     rds_argz(&a, end->why ? end->why : "");
     add_said(&a, end->said);
     rds_arg(&a, end->reconciled_to);
+    rds_argi(&a, end->refused);
     rds_argi(&a, (int64_t)end->count);
     for (size_t i = 0; i < end->count; i++) {
         const struct fet_report *p = &end->reports[i];

@@ -14,7 +14,7 @@
  *   fetchstate:S    item -> what a worker is to be told  fetchdied:S   item -> deaths alone
  *   fetchtasks:S    items of tasks that are not over: what in fetchlater:S is no order
  *   seller:S        of each kind of call its bucket (rate, burst, tokens, at, need); nb, why, down,
- *                   turn
+ *                   turn, mended
  */
 #pragma once
 
@@ -107,6 +107,8 @@ struct fet_report {
 struct fet_end {
     int64_t hold_ms; /* > 0: the store is left alone so long, because of WHY (logged; "" is not);
                         else it is let go */
+    bool refused;    /* the hold is since the store's token, or its want, was refused: counts only
+                        if there is no other token meanwhile */
     const char *why;
     const struct fet_said *said;
     struct str reconciled_to; /* new; "" stays */

@@ -2,17 +2,23 @@
 -- fetch_done: ends a fetch lease: what became of each of its items. What is not named goes back to
 -- where it stood.
 -- ARGV: 1 store  2 token  3 hold ms (the shop is away, or refuses us; 0 lets it go)  4 why
---   5-8 what the shop said of its limits, as in fetch_permit  9 reconciled to or ''  10 n
+--   5-8 what the shop said of its limits, as in fetch_permit  9 reconciled to or ''  10 1 if the hold is
+--   since the store's token was refused, else 0  11 n
 --   then n groups: item, done|failed|again, ms until again, state or '', and of a task (JSON or ''):
 --   progress, result
 -- Returns {'ok'} or {'lost'}: then nothing was done.
 -- State is what a worker wants to be told with the item the next time. Of an item that a task tells of,
 -- progress and result go to the task, and its end is the task's; one that was paused meanwhile keeps its
 -- state, one that was cancelled goes.
+-- What was refused to a token that was replaced meanwhile says nothing of the new one: then the store is
+-- not held, and a task that ended by it is tried again.
 -- Sent twice: the second is lost, the first has done it.
 local S, token, hold, why = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local batch, states = P .. 'fetchbatch:' .. S .. ':' .. token, P .. 'fetchstate:' .. S
 if not redis.call('ZSCORE', P .. 'fetchlease:' .. S, token) then return { 'lost' } end
+local seller = P .. 'seller:' .. S
+local mended = ARGV[10] == '1' and redis.call('HGET', seller, 'mended') == token
+if mended then hold = 0 end
 
 -- Tells the item's task, if it has one. Returns whether it is open still.
 local function tell(item, outcome, progress, result)
@@ -28,6 +34,7 @@ local function tell(item, outcome, progress, result)
 end
 
 local function finish(item, queue, outcome, at, state, progress, result)
+  if mended and fetch_task_of(item) then outcome = 'again' end
   local open = tell(item, outcome, progress, result)
   redis.call('HDEL', P .. 'fetchdied:' .. S, item)
   if outcome == 'again' and open then
@@ -39,8 +46,8 @@ local function finish(item, queue, outcome, at, state, progress, result)
   end
 end
 
-local i = 11
-for _ = 1, tonumber(ARGV[10]) do
+local i = 12
+for _ = 1, tonumber(ARGV[11]) do
   local item = ARGV[i]
   local queue = (redis.call('HGET', batch, item) or ''):match('^%a+:')
   if queue then
@@ -58,7 +65,7 @@ if ARGV[9] ~= '' and not store[1] and store[2] then
   redis.call('HSET', P .. 'store:' .. S, 'reconciled_to', ARGV[9])
 end
 bucket_said(S, 5)
-local seller = P .. 'seller:' .. S
+redis.call('HDEL', seller, 'mended')
 if hold > 0 then
   redis.call('HSET', seller, 'nb', string.format('%d', now + hold))
   redis.call('HINCRBY', seller, 'down', 1)

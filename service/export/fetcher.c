@@ -442,6 +442,7 @@ static enum err tell(struct reading *w, struct errinfo *info)
     const struct timespec pause = {.tv_nsec = TELL_PAUSE_MS * 1000000L};
     struct fet_end end = {.hold_ms = w->hold_ms,
                           .why = w->logged ? w->why : "",
+                          .refused = w->denied,
                           .said = &w->said,
                           .reconciled_to = w->reconciled_to,
                           .reports = w->reports};

@@ -132,7 +132,8 @@ class World:
         if self.r.random() < crash:
             self.kill(lease)
             return True
-        done = [s, token, hold, "why" if hold else "", "", "", "", "", "", len(reports) // 6, *reports]
+        done = [s, token, hold, "why" if hold else "", "", "", "", "", "", self.r.choice([0, 1]) if hold else 0,
+                len(reports) // 6, *reports]
         held = self.redis("ZSCORE", f"{PREFIX}fetchlease:{s}", token) is not None
         assert (self.run("fetch_done", *done)[0] == b"ok") == held
         if self.r.random() < 0.2:

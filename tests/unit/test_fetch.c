@@ -546,6 +546,55 @@ static void test_a_backfill_is_paused_resumed_and_ends_its_task(void **state)
     assert_int_equal(fet_task_set(r, "no", "pause", "admin", NULL), ERR_NOT_FOUND);
 }
 
+/* Of A's lane: a backfill and a check that were refused; with MENDED, it got another token while
+ * they were. */
+static void refuse(const char *kind, bool mended)
+{
+    char id[37];
+
+    fresh(NULL);
+    assert_int_equal(fet_task_add(r, kind, A, STR("{\"from\":1}"), "admin", id, NULL), ERR_OK);
+    struct fet_lease l = lease(60000, 20);
+    if (mended)
+        assert_int_equal(fet_release(r, A, NULL), ERR_OK);
+    struct fet_report report = {
+        .item = l.items[0].id, .outcome = FET_FAILED, .result = STR("{\"error\":\"no\"}")};
+    done(&l, &(struct fet_end){.hold_ms = 60000,
+                               .why = "Enter a new token.",
+                               .refused = true,
+                               .reports = &report,
+                               .count = 1});
+    assert_int_equal(redis_int(r, "HEXISTS", RDS_PREFIX "seller:" A, "nb"), !mended);
+    status(mended ? "waiting" : "failed", id);
+    if (!mended)
+        return;
+    l = lease(60000, 20);
+    assert_true(str_eq(l.items[0].state, STR("{\"from\":1}")));
+    one_done(&l, &(struct fet_report){.outcome = FET_DONE});
+    status("done", id);
+}
+
+static void test_a_refusal_counts_only_for_the_token_that_it_was_of(void **state)
+{
+    struct fet_lease l;
+
+    (void)state;
+    refuse("backfill", false);
+    refuse("backfill", true);
+    refuse("check", false);
+    refuse("check", true);
+    /* A shop that is away is so whatever the token, and the next refusal counts. */
+    for (int refused = 0; refused < 2; refused++) {
+        ask(A, "1");
+        l = lease(60000, 20);
+        if (!refused)
+            assert_int_equal(fet_release(r, A, NULL), ERR_OK);
+        done(&l, &(struct fet_end){.hold_ms = 60000, .why = "Why", .refused = refused});
+        assert_int_equal(redis_int(r, "HEXISTS", RDS_PREFIX "seller:" A, "nb"), 1);
+        assert_int_equal(fet_release(r, A, NULL), ERR_OK);
+    }
+}
+
 static void test_a_cancelled_backfill_leaves_nothing(void **state)
 {
     char id[37];
@@ -751,6 +800,7 @@ int main(void)
         cmocka_unit_test_setup(test_one_alone_waits_for_a_lanes_time, fresh),
         cmocka_unit_test_setup(test_a_lost_lane_is_put_back_and_counted, fresh),
         cmocka_unit_test_setup(test_a_backfill_is_paused_resumed_and_ends_its_task, fresh),
+        cmocka_unit_test_setup(test_a_refusal_counts_only_for_the_token_that_it_was_of, fresh),
         cmocka_unit_test_setup(test_a_cancelled_backfill_leaves_nothing, fresh),
         cmocka_unit_test_setup(test_a_check_goes_before_waiting_orders_and_ends_its_task, fresh),
         cmocka_unit_test_setup(
