@@ -130,6 +130,20 @@ enum err fet_alive(struct rds *r, const struct fet_lease *l, struct errinfo *inf
     return e;
 }
 
+enum err fet_tried(struct rds *r, const struct fet_lease *l, const struct fet_item *item,
+                   int64_t *tries, struct errinfo *info)
+{
+    char key[sizeof(RDS_PREFIX "fetchtries:") + sizeof(l->store)];
+    struct rds_reply *reply = NULL;
+
+    (void)snprintf(key, sizeof(key), RDS_PREFIX "fetchtries:%s", l->store);
+    struct str argv[] = {STR("HINCRBY"), str_of(key), item->id, STR("1")};
+    enum err e = rds_call(r, argv, 4, &reply, info);
+    *tries = e == ERR_OK ? rds_int(reply) : 0;
+    rds_free(reply);
+    return e;
+}
+
 enum err fet_done(struct rds *r, const struct fet_lease *l, const struct fet_end *end,
                   struct errinfo *info)
 {

@@ -12,6 +12,7 @@
  *   fetchfirst:S    what somebody waits for: goes before all
  *   fetchlease:S    token -> its end                     fetchbatch:S:<token>   item -> its place
  *   fetchstate:S    item -> what a worker is to be told  fetchdied:S   item -> deaths alone
+ *   fetchtries:S    order -> tries at which its shop failed at it alone
  *   fetchtasks:S    items of tasks that are not over: what in fetchlater:S is no order
  *   seller:S        of each kind of call its bucket (rate, burst, tokens, at, need); nb, why, down,
  *                   turn, mended
@@ -87,6 +88,11 @@ enum err fet_permit(struct rds *r, struct fet_lease *l, int64_t lease_ms, const 
 
 /* After FET_LOST or ERR_LOST: whoever held L lives, so none of its items has killed a worker. */
 enum err fet_alive(struct rds *r, const struct fet_lease *l, struct errinfo *info) MUST_CHECK;
+
+/* Counts a try at which the shop failed at ITEM while it gave others; *TRIES: since it was asked
+ * for. Forgotten when it is read. */
+enum err fet_tried(struct rds *r, const struct fet_lease *l, const struct fet_item *item,
+                   int64_t *tries, struct errinfo *info) MUST_CHECK;
 
 enum fet_outcome {
     FET_DONE,  /* read, or nothing to read; of a task: its end */

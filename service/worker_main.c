@@ -283,6 +283,7 @@ static enum err new_fetcher(struct worker *wk, struct hand *h, struct errinfo *i
         .shopify_url = cfg->shopify_api_url,
         .lease_ms = cfg->lease_s * 1000,
         .reconcile_ms = cfg->reconcile_s * 1000,
+        .max_attempts = cfg->max_attempts,
         .master = &wk->master_keys,
         .stopping = &wk->stopping,
     };

@@ -75,7 +75,8 @@ if hold > 0 then
     log_add(store[2], 'error', S, '', 'shop_held', why)
   end
 else
-  redis.call('HDEL', seller, 'nb', 'why', 'down')
+  redis.call('HDEL', seller, 'nb', 'why')
+  if ARGV[11] ~= '0' then redis.call('HDEL', seller, 'down') end -- the shop gave something
 end
 fetch_relane(S, true)
 return { 'ok' }

@@ -213,6 +213,7 @@ end
 
 -- Item is at rest: its state goes, unless it was asked for again meanwhile.
 local function fetch_forget(S, item)
+  redis.call('HDEL', P .. 'fetchtries:' .. S, item)
   for _, queue in ipairs({ 'fetch:', 'fetchlater:' }) do
     if not redis.call('ZSCORE', P .. queue .. S, item) then
       redis.call('HDEL', P .. 'fetchstate:' .. S, fetch_field(queue, item))
@@ -278,7 +279,8 @@ local function fetch_clear(S)
     fetch_task_end(S, item, 'cancelled', '')
   end
   for _, queue in ipairs(FETCH_QUEUES) do redis.call('DEL', P .. queue .. S) end
-  redis.call('DEL', P .. 'fetchstate:' .. S, P .. 'fetchdied:' .. S, P .. 'fetchlease:' .. S)
+  redis.call('DEL', P .. 'fetchstate:' .. S, P .. 'fetchdied:' .. S, P .. 'fetchtries:' .. S,
+    P .. 'fetchlease:' .. S)
   fetch_relane(S)
 end
 

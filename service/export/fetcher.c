@@ -34,6 +34,7 @@ enum err ftc_new(const struct ftc_options *o, struct rds_pool *redis, struct set
     f->master = o->master;
     f->lease_ms = o->lease_ms;
     f->reconcile_ms = o->reconcile_ms;
+    f->max_attempts = o->max_attempts;
     f->stopping = o->stopping;
     const struct sapi_options shopify = {
         .api_url = o->shopify_url, .permit = ftc_shopify_permit, .arg = f};
@@ -366,18 +367,44 @@ static enum read_next work_item(struct reading *w, const struct fet_item *item)
     return fetch_order(w, item);
 }
 
+/* The shop failed at ITEM. If that was an order, and the first thing it failed at since it gave
+ * others, that is a try; after the last one the order is given up, so that people see it. True: it
+ * was. */
+static bool give_up(struct reading *w, const struct fet_item *item)
+{
+    struct errinfo info = {0};
+    enum read_how how = READ_LIVE;
+    int64_t tries = 0;
+
+    if (item->id.p[0] == '*' || (w->lease->failures > 0 && w->report_count == 0))
+        return false;
+    if (fet_tried(w->r, w->lease, item, &tries, &info) != ERR_OK || tries < w->f->max_attempts)
+        return false;
+    (void)topic_of(item, &how);
+    if (how == READ_PARTS) /* the order stands as it is */
+        return true;
+    return park(w, item, "shop-fails-at-order",
+                str_of(arena_printf(&w->arena,
+                                    "The shop failed %lld times at this order, while it gave "
+                                    "others: %s",
+                                    (long long)tries, w->why))) == READ_GO;
+}
+
 /* What a shop fails to answer goes behind what else is due, and farther the longer that lasts: it
  * may be what the shop fails at, and nothing waits for that. */
 static enum read_next work_one(struct reading *w, const struct fet_item *item)
 {
     size_t before = w->report_count;
     enum read_next next = work_item(w, item);
+    struct fet_report report = {.item = item->id, .outcome = FET_DONE};
 
-    if (w->away && w->report_count == before)
-        ftc_report(w, (struct fet_report){.item = item->id,
-                                          .outcome = FET_AGAIN,
-                                          .delay_ms = w->lease->failures > 0 ? 2 * w->hold_ms
-                                                                             : w->hold_ms});
+    if (!w->away || w->report_count > before)
+        return next;
+    if (!give_up(w, item)) {
+        report.outcome = FET_AGAIN;
+        report.delay_ms = w->lease->failures > 0 ? 2 * w->hold_ms : w->hold_ms;
+    }
+    ftc_report(w, report);
     return next;
 }
 

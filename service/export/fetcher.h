@@ -16,6 +16,7 @@ struct ftc_options {
     struct aapi_options amazon;
     const char *shopify_url; /* root without path for all shops; NULL: each shop's own domain */
     int64_t lease_ms, reconcile_ms;
+    int64_t max_attempts;          /* of an order at which the shop fails while it gives others */
     const struct cry_keys *master; /* opens the stores' tokens */
     const _Atomic bool *stopping;  /* borrowed; looked at between orders. NULL: never */
 };

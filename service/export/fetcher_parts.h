@@ -17,7 +17,7 @@ struct ftc {
     struct rds_pool *redis;
     struct set_cache *stores;
     const struct cry_keys *master;
-    int64_t lease_ms, reconcile_ms;
+    int64_t lease_ms, reconcile_ms, max_attempts;
     const _Atomic bool *stopping; /* may be NULL */
 };
 

@@ -537,6 +537,11 @@ const struct cat_row cat_rows[] = {
      .action = "Look for the order in the shop. If it was deleted there, delete this row; an "
                "invoice that is in Xero already stays as it is.",
      .fix_in = CAT_FIX_SHOP, .retry = CAT_RETRY_NO},
+    {.id = "shop-fails-at-order",
+     .cause = "The shop failed each time it was asked for this order, while it gave others.",
+     .action = "Look at the order in the shop. Once the shop shows it, export it again by hand; "
+               "its next change there has it read again too. Else enter it by hand in Xero.",
+     .fix_in = CAT_FIX_SHOP, .retry = CAT_RETRY_NO},
     {.id = "poison",
      .cause = "The export was started three times and never came to an end.",
      .action = "Report it with the order's name; the order can be exported again by hand, or "

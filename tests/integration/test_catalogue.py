@@ -564,6 +564,7 @@ NEVER = {
     "refund-does-not-reconcile": "ours: the credit note is not sent",
     "deleted-in-shop": "ours: the shop says it",
     "not-in-shop": "ours: the shop says it",
+    "shop-fails-at-order": "ours: the shop says nothing (test_fetch.py)",
     "shop-token-missing": "ours: of a shop (test_to_be_read.py)",
     "shop-token-refused": "the shop's (test_to_be_read.py)",
     "shop-held": "the shop's (test_to_be_read.py)",

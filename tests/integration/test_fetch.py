@@ -264,6 +264,39 @@ def test_an_order_that_amazon_fails_at_is_in_nobodys_way(own_stack):
     lib.wait_until(lambda: now(stack, "amazon/" + s.domain) or s.record(bad).get("st") == "done", "it is read in the end")
 
 
+def test_an_order_that_amazon_fails_at_for_good_is_a_failed_row(own_stack):
+    stack = own_stack(LH_RECONCILE=0, LH_MAX_ATTEMPTS=2)
+    s = Amazon(stack)
+    bad = s.sell()
+    path = f"/orders/2026-01-01/orders/{bad}"
+    stack.sim.fault(tenant=s.domain, method="GET", path=path, fault="status", status=500, count=-1)
+    s.send(notice(s, bad))
+    for tries in range(1, 6):  # of an outage of the whole shop nobody can tell it
+        lib.wait_until(lambda: len(s.asked(path)) >= tries and s.fetches() == [bad], "it is tried")
+        assert s.failed() == []
+        now(stack, "amazon/" + s.domain)
+    good = s.sell()
+    s.send(notice(s, good))
+    lib.wait_until(lambda: let_go(stack, "amazon/" + s.domain) or s.record(good).get("st") == "done", "the other is read")
+    lib.wait_until(lambda: now(stack, "amazon/" + s.domain) or s.failed(), "it is given up")
+    row, = s.failed()
+    assert row["catalogue"] == ["shop-fails-at-order"] and "2 times" in row["export_error"][0], row
+    assert s.fetches() == []
+    # A change at the shop has it read again.
+    stack.sim.control("DELETE", "faults")
+    s.send(notice(s, bad))
+    lib.wait_until(lambda: let_go(stack, "amazon/" + s.domain) or s.record(bad).get("st") == "done", "it is read")
+    assert s.failed() == []
+    assert stack.redis.call("EXISTS", f"{lib.PREFIX}fetchtries:amazon/{s.domain}") == 0
+
+
+def let_go(stack, store):
+    """Ends what holds the store's lane."""
+    stack.redis.call("HDEL", f"{lib.PREFIX}seller:{store}", "nb")
+    stack.redis.call("ZADD", lib.PREFIX + "fetchdue", "XX", 1, store)
+    stack.redis.call("LPUSH", lib.PREFIX + "fetchwake", 1)
+
+
 def now(stack, store):
     """Lets all that waits at the store be read now."""
     call = stack.redis.call
