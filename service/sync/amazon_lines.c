@@ -180,6 +180,17 @@ static bool is_north_american(const struct amz_reader *r)
     return str_eq(r->home, STR("US")) || str_eq(r->home, STR("CA"));
 }
 
+/* Whether TOTAL is one of the sums that it may be, but for what is pending. */
+static bool lacks_pending(const struct amz_reader *r, struct money total, struct money on_top)
+{
+    struct money sum = total, net = total;
+
+    if (r->pending.units == 0 || mon_add(total, r->pending, &sum) != ERR_OK ||
+        mon_sub(on_top, r->withheld, &net) != ERR_OK)
+        return false;
+    return mon_cmp(sum, r->base) == 0 || mon_cmp(sum, on_top) == 0 || mon_cmp(sum, net) == 0;
+}
+
 static enum err fits_neither(struct amz_reader *r, struct money total, struct money on_top)
 {
     const char *why = "";
@@ -187,6 +198,11 @@ static enum err fits_neither(struct amz_reader *r, struct money total, struct mo
     if (r->hidden_wrap)
         why = " It has a gift whose wrapping is not priced: fetch the order by the Orders API "
               "2026-01-01.";
+    else if (lacks_pending(r, total, on_top))
+        why = arena_printf(r->arena,
+                           " The delivery tip of %s %s is not in the total yet: once Amazon "
+                           "finalises it, the order is read again, and this resolves itself.",
+                           mon_text(r->pending).z, r->o->currency);
     else if (is_north_american(r) && mon_cmp(r->base, total) == 0)
         why = " In the United States and Canada no price holds a tax.";
     return err_set(r->info, ERR_RANGE,

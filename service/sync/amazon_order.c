@@ -291,6 +291,8 @@ static enum err read_tip(struct amz_reader *r, const struct js_value *list)
         e = amz_amount(r, js_at(list, i), "subtotal", &part);
         if (e == ERR_OK)
             e = add_up(r, part, &tip.price);
+        if (e == ERR_OK && str_eq(word_of(js_at(list, i), "status"), STR("PENDING")))
+            e = add_up(r, part, &r->pending);
     }
     return e == ERR_OK ? amz_add_charge(r, &order, &tip) : e;
 }

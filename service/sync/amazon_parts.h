@@ -18,6 +18,7 @@ struct amz_reader {
     struct money tax;      /* stated beside them */
     struct money withheld; /* of that, what the marketplace remits itself */
     struct str home;       /* country of the marketplace; "" unknown */
+    struct money pending;  /* of the charges, what Amazon has not charged yet: a tip */
     bool hidden_wrap;      /* a gift whose wrapping is not priced: v0 hides it without a token */
 };
 
