@@ -1,6 +1,7 @@
 #include "queue/intake_amazon.h"
 
 #include "queue/fetch.h"
+#include "service/base/crypto.h"
 #include "service/base/log.h"
 
 /* Times that settings may change while one record is being decided. */
@@ -175,6 +176,18 @@ static enum itk_verdict take_notice(struct taking *t)
     return store(t, &(struct event){.e = &e, .n = &n});
 }
 
+/* A message that is sent again may bring the order as it is by then: that is known by what it says,
+ * too. */
+static struct str name_of(struct taking *t, struct str order)
+{
+    char mark[17];
+
+    if (t->record->id.n == 0)
+        return STR("");
+    cry_short_hash(order, mark);
+    return str_of(arena_printf(t->in->arena, "%.*s %s", STR_FMT(t->record->id), mark));
+}
+
 /* An order is stored without what was around it, and read as it will be read again. */
 static enum itk_verdict take_order(struct taking *t)
 {
@@ -197,7 +210,7 @@ static enum itk_verdict take_order(struct taking *t)
         v = bad(t);
     } else {
         in->event.event = RUL_SEEN;
-        name_delivery(t, t->record->id, &in->event);
+        name_delivery(t, name_of(t, buf_str(&stored)), &in->event);
         v = store(t, &(struct event){.e = &in->event, .o = &in->order});
     }
     js_free(&doc);

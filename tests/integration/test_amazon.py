@@ -497,6 +497,38 @@ def test_the_same_order_again_makes_nothing_new(stack):
     assert len(s.calls()) == calls and len(s.invoices()) == 1
 
 
+def test_a_newer_order_in_a_message_that_is_sent_again_counts(seller):
+    s = seller()
+    body, order, _, _ = forwarded(NEW[0])
+    newer = copy.deepcopy(body)
+    newer["order"]["lastUpdatedTime"] = "2026-11-22T10:00:00Z"
+    sent = [s.send({"Records": [record(x, message="one")]}, query=f"?seller={s.domain}")[1]["results"][0]["result"]
+            for x in (body, body, newer, newer)]
+    assert sent == ["queued", "duplicate", "queued", "duplicate"]
+
+
+def test_a_tip_that_is_not_in_the_total_yet_is_named(stack):
+    s = Seller(stack)
+    body, order, total, _ = forwarded("searchOrders_05_usd_154_99_tip")
+    tip, = [x for x in body["order"]["proceeds"]["breakdowns"] if x["type"] == "DELIVERY_TIP"]
+    left = total - Decimal(tip["subtotal"]["amount"])
+    tip["status"] = "PENDING"
+    body["order"]["proceeds"]["grandTotal"]["amount"] = str(left)
+    assert s.send(body, query=f"?seller={s.domain}")[1]["result"] == "unusable"
+    (row,) = s.failed()
+    assert f"tip of {tip['subtotal']['amount']} USD" in row["export_error"][0] and "finalises" in row["export_error"][0]
+    # Another difference is none of the tip's.
+    body["order"]["proceeds"]["grandTotal"]["amount"] = str(left - 1)
+    body["order"]["lastUpdatedTime"] = "2026-11-22T10:00:00Z"
+    assert s.send(body, query=f"?seller={s.domain}")[1]["result"] == "unusable"
+    assert "finalises" not in s.failed()[0]["export_error"][0]
+    tip["status"] = "FINALIZED"
+    body["order"]["proceeds"]["grandTotal"]["amount"] = str(total)
+    body["order"]["lastUpdatedTime"] = "2026-11-22T11:00:00Z"
+    assert s.send(body, query=f"?seller={s.domain}")[1]["result"] == "queued"
+    assert s.failed() == []
+
+
 def test_an_order_that_fits_neither_way_is_on_the_failed_list_with_both_sums(stack):
     s = Seller(stack)
     body, order, _, _ = forwarded(V0[0])
