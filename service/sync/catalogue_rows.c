@@ -126,6 +126,12 @@ const struct cat_row cat_rows[] = {
      .action = "Compare both sums in the message with the order. Correct the tax mapping, or set "
                "tax_amounts to when_needed in the store's settings; then export again.",
      .fix_in = CAT_FIX_HERE, .retry = CAT_RETRY_NO, .setting = "settings.tax_amounts"},
+    {.id = "prices-changed-kind",
+     .cause = "The order's amounts say now that its prices hold no tax, and said the opposite when "
+              "it was exported, or the other way round.",
+     .action = "Compare the order in the shop with its documents in Xero, correct them by hand "
+               "there, then delete this row; what is in Xero is left as it was written.",
+     .fix_in = CAT_FIX_XERO, .retry = CAT_RETRY_NO},
     {.id = "total-does-not-reconcile",
      .cause = "The order's lines do not add up to the order's total, so no invoice can be right.",
      .action = "Compare both sums in the message with the order in the shop; enter this order by "

@@ -376,7 +376,7 @@ static bool is_other_kind(struct inv_books *b)
         if (!b->entries[i].known || !inv_is_live(&b->entries[i]) || doc->total_tax.units == 0 ||
             doc->inclusive == b->head.inclusive)
             continue;
-        inv_fail(b->w, INV_DOC_INVOICE, "tax-does-not-reconcile",
+        inv_fail(b->w, INV_DOC_INVOICE, "prices-changed-kind",
                  "%.*s was written with prices %s tax, and the order's prices are now %s: what "
                  "changed between them cannot be told.",
                  STR_FMT(doc->number), doc->inclusive ? "that include" : "without",

@@ -662,7 +662,7 @@ def test_prices_that_turn_out_to_be_without_tax_are_not_taken_from_others_with_i
     s.send(less, query=f"?seller={s.domain}")
     s.idle()
     (row,) = s.failed()
-    assert row["catalogue"] == ["tax-does-not-reconcile"] and "cannot be told" in row["export_error"][0]
+    assert row["catalogue"] == ["prices-changed-kind"] and "cannot be told" in row["export_error"][0]
     assert books_of(s) == before
     s.send(cancelled(less, "amounts"), query=f"?seller={s.domain}")
     s.idle()

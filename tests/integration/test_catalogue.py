@@ -555,6 +555,7 @@ ALSO = {"token-expired", "key-reused", "unknown"}
 NEVER = {
     "account-missing": "ours, of a missing mapping: the settings are refused without a default account",
     "tax-does-not-reconcile": "ours: computed before anything is sent",
+    "prices-changed-kind": "ours: Amazon's orders alone have it (test_amazon.py)",
     "vat-rate-missing": "ours: Amazon's orders alone have it (test_amazon.py)",
     "total-does-not-reconcile": "ours: computed before anything is sent, or from Xero's answer",
     "changed-in-xero": "ours: what Xero shows is compared with what was written",
