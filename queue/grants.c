@@ -358,7 +358,7 @@ enum err grt_put_client(struct rds *r, const struct cry_keys *master, const char
 
 void grt_shop_id(const char *store_key, char out[GRT_SHOP_ID])
 {
-    (void)snprintf(out, GRT_SHOP_ID, "s-%s", store_key);
+    (void)snprintf(out, GRT_SHOP_ID, GRT_SHOP "%s", store_key);
 }
 
 enum err grt_put_shop(struct rds *r, const struct cry_keys *master, const char *store_key,

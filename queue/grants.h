@@ -72,6 +72,7 @@ enum err grt_list(struct rds *r, struct arena *arena, struct str **ids, size_t *
 enum err grt_client_same(struct rds *r, const struct cry_keys *master, const char *grant,
                          const char *client_id, struct str client_secret, bool *same,
                          struct errinfo *info) MUST_CHECK;
+#define GRT_SHOP "s-" /* what such an id begins with, and no other */
 #define GRT_SHOP_ID (LIM_STORE_ID + 24)
 /* What opens a store's shop to a worker (Shopify's api_token, Amazon's refresh_token) is kept like
  * a client's secret, as the grant whose id this writes into OUT. */

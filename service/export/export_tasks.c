@@ -375,6 +375,20 @@ static enum err reconnect(struct job *j, struct errinfo *info)
     return link_one(j, &c, "", &tenant, false, input(j, "who"), info);
 }
 
+/* Erases what opened the shops of stores that have nothing to open them with any more. */
+static enum err erase_shops(struct job *j, const struct used *used, struct errinfo *info)
+{
+    struct str *ids = NULL;
+    size_t n = 0;
+    enum err x = grt_list(j->r, &j->arena, &ids, &n, info);
+
+    for (size_t i = 0; i < n && x == ERR_OK; i++) {
+        if (str_starts(ids[i], STR(GRT_SHOP)))
+            x = erase_unused(j, used, ids[i], info);
+    }
+    return x;
+}
+
 /* By hand: tells Xero that the connection is over, where a consent made it, and erases what no
  * connection has any more. */
 static enum err leave(struct job *j, struct errinfo *info)
@@ -408,6 +422,8 @@ static enum err leave(struct job *j, struct errinfo *info)
             x = erase_unused(j, &used, str_of(consent_grant), info);
         if (x == ERR_OK && input(j, "client")[0])
             x = erase_unused(j, &used, str_of(input(j, "client")), info);
+        if (x == ERR_OK)
+            x = erase_shops(j, &used, info);
     }
     return x;
 }

@@ -224,6 +224,36 @@ def test_a_worker_killed_while_it_reads_is_followed_by_the_next(own_stack):
     assert s.fetches() == []
 
 
+def test_an_uninstall_clears_the_lanes_of_its_stores(own_stack):
+    stack = own_stack(LH_RECONCILE=0)
+    s, other = Amazon(stack), Amazon(stack)
+    orders, apart = [s.sell() for _ in range(3)], other.sell()
+    stack.sim.fault(tenant=s.domain, method="GET", path="/orders/", fault="hold", when="after", count=1)
+    for order in orders:
+        s.send(notice(s, order))
+    lib.wait_until(lambda: stack.sim.held() == 1, "an order is being read")
+    name = backfill(s, "2026-03-02", "2026-03-04")[1]["task"]
+    call, store = stack.redis.call, f"amazon/{s.domain}"
+    status, _ = stack.receiver.api("POST", f"/connections/{s.connection}/uninstall", {"confirm": s.connection})
+    assert status == 200
+    lib.wait_until(lambda: call("HGET", f"{lib.PREFIX}conn:{s.connection}", "erasing") is None, "all is erased")
+    for key in ("fetch", "fetchlater", "fetchfirst", "fetchlease", "fetchstate", "fetchtasks", "fetchdied", "fetchtries"):
+        assert call("EXISTS", f"{lib.PREFIX}{key}:{store}") == 0, key
+    assert call("KEYS", f"{lib.PREFIX}fetchbatch:{store}:*") == []
+    assert call("ZSCORE", lib.PREFIX + "fetchdue", store) is None
+    assert task(s, name)[1]["status"] == "cancelled"
+    lib.wait_until(lambda: call("EXISTS", f"{lib.PREFIX}grant:s-{store}") == 0, "what opens the shop is gone")
+    # Whoever reads at this moment brings nothing any more, and nothing more is asked; others go on.
+    asked = len(s.asked("/orders/"))
+    stack.sim.control("POST", "release")
+    stack.worker.wait_event("lease_lost")
+    assert s.send(notice(s, orders[0]))[1] == {"result": "skipped", "reason": "xero_uninstalled"}
+    other.send(notice(other, apart))
+    other.wait_done(apart)
+    assert len(s.asked("/orders/")) == asked
+    assert [s.record(order)["st"] for order in orders] == ["skipped"] * 3 and s.invoices() == []
+
+
 def test_a_shop_slower_than_the_lease_kills_no_worker(own_stack):
     stack = own_stack(LH_LEASE=5, LH_RECONCILE=0)
     for s, method, path in ((Amazon(stack), "GET", "/orders/"), (Shopify(stack), "POST", "/admin/")):
