@@ -498,6 +498,7 @@ static int work(struct worker *wk)
              LOG_INT("ops_port", srv_port(wk->ops)));
     while (sigwait(&wk->signals, &signal) != 0)
         continue;
+    wk->stopping = true;
     log_info("draining", "Asked to stop: calls in flight are ended, the rest goes back.",
              LOG_INT("signal", signal), LOG_INT("drain_s", wk->cfg.drain_s));
     if (!drain(wk, wk->cfg.drain_s * 1000)) {

@@ -4,12 +4,14 @@ brought by a backfill, or wanted by hand; within each seller's limits, and each 
 import concurrent.futures
 import copy
 import json
+import signal
 import uuid
 
 import pytest
 
 import lib
 import test_queue_model
+from orders import line
 from sellers import SAMPLE, TOTAL, Amazon, Shopify, again, ago, notice, order_id
 
 
@@ -252,6 +254,27 @@ def test_an_uninstall_clears_the_lanes_of_its_stores(own_stack):
     other.wait_done(apart)
     assert len(s.asked("/orders/")) == asked
     assert [s.record(order)["st"] for order in orders] == ["skipped"] * 3 and s.invoices() == []
+
+
+def test_a_worker_that_is_to_stop_leaves_a_large_order_to_the_next(own_stack):
+    stack = own_stack(LH_RECONCILE=0)
+    s = Shopify(stack, costs=[1000, 10000])
+    stack.redis.call("HSET", f"{lib.PREFIX}seller:shopify/{s.domain}", "cost:rate", "1000", "cost:burst", "10000")
+    body = s.sell(lines=[line(f"Part {i}") for i in range(120)])
+    stack.sim.fault(tenant=s.domain, method="POST", path="/admin/", fault="hold", when="after", count=1)
+    stack.receiver.api("POST", f"/orders/shopify/{s.domain}/{body['id']}/export", token=lib.SUPPORT)
+    lib.wait_until(lambda: stack.sim.held() == 1, "its first part is being read")
+    stack.worker.signal(signal.SIGTERM)
+    stack.worker.wait_event("draining")
+    stack.sim.control("POST", "release")
+    assert stack.worker.wait() == 0
+    assert len(s.asked()) == 1
+    call = stack.redis.call
+    assert call("ZRANGE", f"{lib.PREFIX}fetch:shopify/{s.domain}", 0, -1) == [str(body["id"]).encode()]
+    assert call.hash(f"{lib.PREFIX}fetchdied:shopify/{s.domain}") == {}
+    stack.worker = stack.start_worker()
+    s.wait_done(body["id"])
+    assert len(s.asked()) > 2 and len(s.invoices()) == 1
 
 
 def test_a_shop_slower_than_the_lease_kills_no_worker(own_stack):
