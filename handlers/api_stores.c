@@ -14,6 +14,9 @@
 /* What opens a shop: Amazon's refresh tokens have up to 2,048 characters. */
 #define TOKEN_MAX 2048
 
+/* An app's id: Shopify's have 32. */
+#define CLIENT_ID_MAX 127
+
 #define SECRET_ODD                                                                                 \
     "begins or ends with a blank, or holds a control character such as a line feed: copy it again"
 
@@ -225,7 +228,10 @@ static const char *fault_of(enum set_secret i, const struct js_value *v)
         return text && is_header_name(secret)
                    ? NULL
                    : "must be a header's name: 1 to 64 letters, digits, - and _";
-    if (set_secret_is_workers(i)) {
+    if (i == SET_API_CLIENT_ID) {
+        if (!text || secret.n < SECRET_MIN || secret.n > CLIENT_ID_MAX)
+            return "must be text of 8 to 127 characters, or null to remove it";
+    } else if (set_secret_is_workers(i)) {
         if (!text || secret.n < SECRET_MIN || secret.n > TOKEN_MAX)
             return "must be text of 8 to 2048 characters, or null to remove it";
     } else if (!text || secret.n < SECRET_MIN || secret.n > SECRET_MAX) {
@@ -237,7 +243,35 @@ static const char *fault_of(enum set_secret i, const struct js_value *v)
 /* What a delivery is known by. */
 static bool is_proof(enum set_secret i)
 {
-    return i != SET_API_TOKEN && i != SET_API_KEY_HEADER;
+    return i != SET_API_KEY_HEADER && (!set_secret_is_workers(i) || i == SET_REFRESH_TOKEN);
+}
+
+/* A Shopify app's pair opens the shop as a token does: what is entered takes the other's place. */
+static void read_pair(struct change *c, const struct js_value *secrets)
+{
+    static const enum set_secret all[] = {SET_API_TOKEN, SET_API_CLIENT_ID, SET_API_CLIENT_SECRET};
+    const struct js_value *v[3];
+    bool given[3];
+
+    for (int i = 0; i < 3; i++) {
+        v[i] = js_get(secrets, set_secret_text(all[i]));
+        given[i] = !js_is_null(v[i]);
+    }
+    if (given[1] != given[2] || c->write.clear[all[1]] != c->write.clear[all[2]]) {
+        bool lacks_id = given[1] != given[2] ? given[2] : c->write.clear[all[2]];
+
+        complain(
+            c, lacks_id ? "secrets.api_client_id" : "secrets.api_client_secret",
+            "is missing: an app's id and its secret are entered, or removed, both in one call");
+    } else if (given[0] && given[1]) {
+        complain(c, "secrets.api_token",
+                 "cannot be entered with api_client_id and api_client_secret: leave it out for an "
+                 "app of the Dev Dashboard, or leave out those for an app with a token of its own");
+    }
+    for (int i = 0; i < 3; i++) {
+        if (given[i == 0 ? 1 : 0] && c->before && c->before->secret_at[all[i]] > 0)
+            c->write.clear[all[i]] = true;
+    }
 }
 
 static void read_secrets(struct change *c)
@@ -265,6 +299,8 @@ static void read_secrets(struct change *c)
             had = true;
         any = any || (is_proof(i) && had && !c->write.clear[i]);
     }
+    if (set_secret_of(SET_API_TOKEN, c->platform->name))
+        read_pair(c, secrets);
     api_name_unknown(secrets, "secrets.", names, c->req->arena, &c->errors);
     if (!any && c->errors.count == complaints)
         complain(c, "secrets", c->platform->no_secret);

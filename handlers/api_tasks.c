@@ -93,9 +93,11 @@ static bool find_store(struct srv_req *req, struct srv_res *res, char key[LIM_ST
     if (e == ERR_OK && s->deleted)
         e = err_set(&info, ERR_NOT_FOUND, "The store %s was deleted.", s->key);
     else if (e == ERR_OK && !good)
-        e = err_set(&info, ERR_CONFLICT,
-                    "Orders cannot be read from %s: enter its secrets.%s first.", s->key,
-                    strcmp(platform, "amazon") == 0 ? "refresh_token" : "api_token");
+        e = err_set(&info, ERR_CONFLICT, "Orders cannot be read from %s: enter %s first.", s->key,
+                    strcmp(platform, "amazon") == 0
+                        ? "its secrets.refresh_token"
+                        : "the app's secrets.api_client_id and secrets.api_client_secret, or its "
+                          "secrets.api_token,");
     if (good)
         (void)snprintf(key, LIM_STORE_ID + 20, "%s", s->key);
     else

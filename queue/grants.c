@@ -337,8 +337,11 @@ static enum err put(struct rds *r, const struct cry_keys *master, const char *gr
 {
     struct rds_reply *reply = NULL;
     struct buf sealed = {0};
-    enum err e = seal(master, grant, "secret", secret, &sealed, info);
+    enum err e = ERR_OK;
 
+    if (strlen(client_id) >= sizeof(((struct grt_token *)0)->client_id))
+        return err_set(info, ERR_TOO_BIG, "The client id of grant %s is too long.", grant);
+    e = seal(master, grant, "secret", secret, &sealed, info);
     if (e == ERR_OK)
         e = run(r, grant,
                 (struct str[]){STR("put"), str_of(kind), str_of(client_id), buf_str(&sealed)}, 4,
@@ -351,8 +354,6 @@ static enum err put(struct rds *r, const struct cry_keys *master, const char *gr
 enum err grt_put_client(struct rds *r, const struct cry_keys *master, const char *grant,
                         const char *client_id, struct str client_secret, struct errinfo *info)
 {
-    if (strlen(client_id) >= sizeof(((struct grt_token *)0)->client_id))
-        return err_set(info, ERR_TOO_BIG, "The client id of grant %s is too long.", grant);
     return put(r, master, grant, "client_credentials", client_id, client_secret, info);
 }
 
@@ -362,27 +363,21 @@ void grt_shop_id(const char *store_key, char out[GRT_SHOP_ID])
 }
 
 enum err grt_put_shop(struct rds *r, const struct cry_keys *master, const char *store_key,
-                      struct str token, struct errinfo *info)
+                      const char *client_id, struct str secret, struct errinfo *info)
 {
     char id[GRT_SHOP_ID];
 
     grt_shop_id(store_key, id);
-    return put(r, master, id, "shop", "", token, info);
+    return put(r, master, id, "shop", client_id, secret, info);
 }
 
 enum err grt_shop(struct rds *r, const struct cry_keys *master, const char *store_key,
-                  struct buf *out, struct errinfo *info)
+                  struct grt_token *out, struct errinfo *info)
 {
     char id[GRT_SHOP_ID];
-    struct grt_token t = {0};
-    enum err e;
 
     grt_shop_id(store_key, id);
-    e = grt_pair(r, master, id, &t, info);
-    *out = t.client_secret;
-    t.client_secret = (struct buf){0};
-    grt_token_free(&t);
-    return e;
+    return grt_pair(r, master, id, out, info);
 }
 
 enum err grt_client_same(struct rds *r, const struct cry_keys *master, const char *grant,

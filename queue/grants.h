@@ -74,15 +74,16 @@ enum err grt_client_same(struct rds *r, const struct cry_keys *master, const cha
                          struct errinfo *info) MUST_CHECK;
 #define GRT_SHOP "s-" /* what such an id begins with, and no other */
 #define GRT_SHOP_ID (LIM_STORE_ID + 24)
-/* What opens a store's shop to a worker (Shopify's api_token, Amazon's refresh_token) is kept like
- * a client's secret, as the grant whose id this writes into OUT. */
+/* What opens a store's shop to a worker is kept like a client's pair, as the grant whose id this
+ * writes into OUT. Where it is a token (Shopify's api_token, Amazon's refresh_token), its client id
+ * is "". */
 void grt_shop_id(const char *store_key, char out[GRT_SHOP_ID]);
-/* Creates or replaces it. */
+/* Creates or replaces it. ERR_TOO_BIG: the client id. */
 enum err grt_put_shop(struct rds *r, const struct cry_keys *master, const char *store_key,
-                      struct str token, struct errinfo *info) MUST_CHECK;
-/* Opens it into OUT, to be wiped. ERR_NOT_FOUND: there is none (yet); ERR_CRYPTO: these keys do not
- * open it. */
+                      const char *client_id, struct str secret, struct errinfo *info) MUST_CHECK;
+/* Opens it into OUT's client_id and client_secret; free it. ERR_NOT_FOUND: there is none (yet);
+ * ERR_CRYPTO: these keys do not open it. */
 enum err grt_shop(struct rds *r, const struct cry_keys *master, const char *store_key,
-                  struct buf *out, struct errinfo *info) MUST_CHECK;
+                  struct grt_token *out, struct errinfo *info) MUST_CHECK;
 /* Id of the grant made from the environment's default pair. */
 #define GRT_DEFAULT "default"

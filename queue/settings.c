@@ -51,33 +51,6 @@ struct set_cache {
     struct absent absent[ABSENT];
 };
 
-static const char *const secret_texts[SET_SECRET_COUNT] = {
-    "webhook",        "webhook_previous", "webhook_admin",    "api_token",
-    "api_key_header", "api_key",          "api_key_previous", "refresh_token"};
-
-const char *set_secret_text(enum set_secret s)
-{
-    return (size_t)s < SET_SECRET_COUNT ? secret_texts[s] : "";
-}
-
-bool set_secret_of(enum set_secret s, const char *platform)
-{
-    bool key = s == SET_API_KEY_HEADER || s == SET_API_KEY || s == SET_API_KEY_PREVIOUS ||
-               s == SET_REFRESH_TOKEN;
-
-    return key == (strcmp(platform, "amazon") == 0);
-}
-
-bool set_secret_is_workers(enum set_secret s)
-{
-    return s == SET_API_TOKEN || s == SET_REFRESH_TOKEN;
-}
-
-bool set_store_reads(const struct set_store *s)
-{
-    return s->secret_at[SET_API_TOKEN] > 0 || s->secret_at[SET_REFRESH_TOKEN] > 0;
-}
-
 /* ---- one store, from Redis ---- */
 
 static void store_free(struct set_store *s)
@@ -165,10 +138,10 @@ static enum err read_secrets(struct set_store *s, const struct cry_keys *keys,
     for (int i = 0; i < SET_SECRET_COUNT && e == ERR_OK; i++) {
         char field[64];
 
-        snprintf(field, sizeof field, "secret_at:%s", secret_texts[i]);
+        snprintf(field, sizeof field, "secret_at:%s", set_secret_text(i));
         if (!str_int64(rds_field(hash, field), &s->secret_at[i]))
             s->secret_at[i] = 0;
-        snprintf(field, sizeof field, "secret:%s", secret_texts[i]);
+        snprintf(field, sizeof field, "secret:%s", set_secret_text(i));
         struct str sealed = rds_field(hash, field);
         if (!keys || !sealed.p || set_secret_is_workers(i))
             continue;
@@ -177,7 +150,7 @@ static enum err read_secrets(struct set_store *s, const struct cry_keys *keys,
         secret_context(s->key, i, &context);
         e = cry_open(keys, sealed, buf_str(&context), &plain, info);
         if (e != ERR_OK)
-            e = err_prefix(info, e, "The secret %s of store %s", secret_texts[i], s->key);
+            e = err_prefix(info, e, "The secret %s of store %s", set_secret_text(i), s->key);
         else
             s->secret[i] = arena_str(&s->arena, buf_str(&plain));
     }
@@ -524,18 +497,19 @@ static enum err seal_secrets(const struct cry_keys *keys, const char *key,
         if (!w->secret[i].p && !w->clear[i]) {
             char field[64];
 
-            snprintf(field, sizeof field, "secret:%s", secret_texts[i]);
+            snprintf(field, sizeof field, "secret:%s", set_secret_text(i));
             if (!set_secret_is_workers(i))
-                reseal(keys, secret_texts[i], rds_field(stored, field), buf_str(&context), args);
+                reseal(keys, set_secret_text(i), rds_field(stored, field), buf_str(&context), args);
             continue;
         }
         if (w->secret[i].n > SECRET_MAX)
-            e = err_set(info, ERR_TOO_BIG, "The secret %s is longer than 4 KiB.", secret_texts[i]);
+            e = err_set(info, ERR_TOO_BIG, "The secret %s is longer than 4 KiB.",
+                        set_secret_text(i));
         else if (w->secret[i].p && set_secret_is_workers(i))
             buf_addz(&sealed, WITH_A_WORKER);
         else if (w->secret[i].p)
             e = cry_seal(keys, w->secret[i], buf_str(&context), &sealed);
-        rds_argz(args, secret_texts[i]);
+        rds_argz(args, set_secret_text(i));
         rds_arg(args, arena_str(args->arena, buf_str(&sealed)));
     }
     buf_free(&sealed);
@@ -574,6 +548,27 @@ static enum err saved(const struct rds_reply *reply, const struct set_store_writ
                    STR_FMT(detail));
 }
 
+/* What opens the shop now, or that nothing does any more, goes to a worker, as one task. */
+static enum err send_shop(struct rds *r, const struct cry_keys *keys, const char *key,
+                          const struct set_store_write *w, struct errinfo *info)
+{
+    struct str secret = {NULL, 0}, client_id = w->secret[SET_API_CLIENT_ID];
+    bool changed = false;
+
+    for (int i = 0; i < SET_SECRET_COUNT; i++) {
+        if (!set_secret_is_workers(i))
+            continue;
+        changed = changed || w->secret[i].p || w->clear[i];
+        if (w->secret[i].p && i != SET_API_CLIENT_ID)
+            secret = w->secret[i];
+    }
+    if (!changed)
+        return ERR_OK;
+    const struct str members[] = {STR("store"), str_of(key), STR("client_id"),
+                                  client_id.p ? client_id : STR("")};
+    return tsk_add_secret(r, keys, "shop", str_of(key), secret, members, 4, info);
+}
+
 enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct set_store_write *w,
                         int64_t *version, struct errinfo *info)
 {
@@ -603,10 +598,8 @@ enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct
         e = rds_script(r, "store_save", args.v, args.n, &reply, info);
     if (e == ERR_OK)
         e = saved(reply, w, version, info);
-    for (int i = 0; i < SET_SECRET_COUNT && e == ERR_OK; i++)
-        if (set_secret_is_workers(i) && (w->secret[i].p || w->clear[i]))
-            e = tsk_add_secret(r, keys, "shop", str_of(key), w->secret[i],
-                               (struct str[]){STR("store"), str_of(key)}, 2, info);
+    if (e == ERR_OK)
+        e = send_shop(r, keys, key, w, info);
     rds_free(stored);
     rds_free(reply);
     arena_free(&arena);

@@ -18,6 +18,8 @@ enum set_secret {
     SET_WEBHOOK_PREVIOUS,
     SET_WEBHOOK_ADMIN,
     SET_API_TOKEN,
+    SET_API_CLIENT_ID, /* with the next, instead of a token: the app's pair, which gets tokens */
+    SET_API_CLIENT_SECRET,
     SET_API_KEY_HEADER, /* which header carries the key; not set: x-api-key */
     SET_API_KEY,
     SET_API_KEY_PREVIOUS,
@@ -28,8 +30,9 @@ enum set_secret {
 const char *set_secret_text(enum set_secret s);
 /* Whether stores of PLATFORM have such a secret. */
 bool set_secret_of(enum set_secret s, const char *platform) MUST_CHECK;
-/* Whether it opens the shop to a worker (api_token, refresh_token): it goes to a worker as the task
- * "shop" and is kept with the grants; of it the store's hash has only since when it is set. */
+/* Whether it opens the shop to a worker (api_token, api_client_*, refresh_token): it goes to a
+ * worker as the task "shop" and is kept with the grants; of it the store's hash has only since when
+ * it is set. All but an app's id, which is none, are sealed on the way. */
 bool set_secret_is_workers(enum set_secret s) MUST_CHECK;
 
 struct set_store;

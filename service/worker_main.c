@@ -168,6 +168,7 @@ static void read_once(struct hand *h)
 
     if (!r)
         return;
+    ftc_tend(h->ftc);
     e = fet_lease(r, h->name, wk->cfg.lease_s * 1000, FETCH_BATCH, &lease, &wait_ms, &info);
     if (e == ERR_NOT_FOUND)
         wait_for_work(wk, r, fet_wake_key(), wait_ms);

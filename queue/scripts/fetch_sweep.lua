@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- fetch_sweep: upkeep of the stores' lanes: each store with a token is reconciled from time to time, and
+-- fetch_sweep: upkeep of the stores' lanes: each store whose shop a worker can open is reconciled from time to time, and
 -- lanes that are missing from `fetchdue` (there must be none) are put back.
 -- ARGV: 1 ms for which nobody else sweeps  2 1 if stores are to be reconciled, else 0
 -- Returns {did 0|1, repairs}.
@@ -13,9 +13,10 @@ local function leased(S)
 end
 
 for _, S in ipairs(redis.call('SMEMBERS', P .. 'stores')) do
-  local s = redis.call('HMGET', P .. 'store:' .. S, 'secret_at:api_token', 'secret_at:refresh_token')
+  local s = redis.call('HMGET', P .. 'store:' .. S, 'secret_at:api_token', 'secret_at:api_client_secret',
+    'secret_at:refresh_token')
   local queue, missing = P .. 'fetchlater:' .. S, false
-  if ARGV[2] == '1' and (s[1] or s[2]) then
+  if ARGV[2] == '1' and (s[1] or s[2] or s[3]) then
     if not redis.call('ZSCORE', queue, ITEM) and not leased(S) then redis.call('ZADD', queue, now, ITEM) end
   elseif redis.call('ZREM', queue, ITEM) == 0 then
     missing = true

@@ -458,8 +458,9 @@ local function erase(C)
   for _, S in ipairs(redis.call('SMEMBERS', P .. 'stores')) do
     local store = P .. 'store:' .. S
     if redis.call('HGET', store, 'connection') == C and redis.call('HDEL', store, 'doc') == 1 then
-      redis.call('HDEL', store, 'secret:api_token', 'secret_at:api_token', 'secret:refresh_token',
-        'secret_at:refresh_token')
+      for _, name in ipairs({ 'api_token', 'api_client_id', 'api_client_secret', 'refresh_token' }) do
+        redis.call('HDEL', store, 'secret:' .. name, 'secret_at:' .. name)
+      end
       redis.call('HSET', store, 'erased', '1')
       redis.call('HINCRBY', store, 'version', 1)
       fetch_clear(S)

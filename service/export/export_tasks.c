@@ -66,16 +66,18 @@ static enum err store_client(struct job *j, struct errinfo *info)
     return x;
 }
 
-/* Whether a token of the store's shop is to be kept: the store is there, and nobody removed it. */
+/* Whether what opens the store's shop is to be kept: the store is there, and nobody removed it. */
 static enum err opens_shop(struct job *j, struct str store, bool *opens, struct errinfo *info)
 {
     struct str key = str_of(arena_printf(&j->arena, RDS_PREFIX "store:%.*s", STR_FMT(store)));
     struct str argv[] = {STR("HMGET"), key, STR("secret_at:api_token"),
-                         STR("secret_at:refresh_token")};
+                         STR("secret_at:api_client_secret"), STR("secret_at:refresh_token")};
     struct rds_reply *reply = NULL;
-    enum err x = rds_call(j->r, argv, 4, &reply, info);
+    enum err x = rds_call(j->r, argv, 5, &reply, info);
 
-    *opens = rds_text(rds_at(reply, 0)).n > 0 || rds_text(rds_at(reply, 1)).n > 0;
+    *opens = false;
+    for (size_t i = 0; i < rds_len(reply); i++)
+        *opens = *opens || rds_text(rds_at(reply, i)).n > 0;
     rds_free(reply);
     return x;
 }
@@ -101,7 +103,7 @@ static enum err store_shop(struct job *j, struct errinfo *info)
     }
     x = cry_open(j->e->hook, sealed, context, &secret, info);
     if (x == ERR_OK)
-        x = grt_put_shop(j->r, j->e->master, store, buf_str(&secret), info);
+        x = grt_put_shop(j->r, j->e->master, store, input(j, "client_id"), buf_str(&secret), info);
     if (x == ERR_OK)
         x = fet_release(j->r, store, info);
     buf_free_secret(&secret);

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "queue/grants.h"
 #include "queue/trail.h"
 #include "service/base/log.h"
 #include "service/base/metrics.h"
@@ -57,6 +56,11 @@ void ftc_free(struct ftc *f)
     aapi_free(f->amazon);
     sapi_free(f->shopify);
     x_free(f);
+}
+
+void ftc_tend(struct ftc *f)
+{
+    sapi_tend(f->shopify);
 }
 
 void ftc_page_free(struct read_page *p)
@@ -116,19 +120,22 @@ enum read_next ftc_permit(struct reading *w, const char *kind, int64_t cost)
     return permit == FET_GO ? READ_GO : READ_STOP;
 }
 
-/* What somebody can do about a refusal; shops only say what they refuse. */
+/* What somebody can do about a refusal; shops only say what they refuse. "": the message has it. */
 static const char *advice(const struct reading *w, enum shc_denied denied)
 {
     bool amazon = strcmp(w->store->platform, "amazon") == 0;
+    bool app = w->opens.client_id[0] != '\0';
 
     switch (denied) {
     case SHC_ALLOWED:
         break;
     case SHC_NO_CLIENT:
-        return "See LH_AMAZON_CLIENT_ID and LH_AMAZON_CLIENT_SECRET of the workers.";
+        return amazon ? "See LH_AMAZON_CLIENT_ID and LH_AMAZON_CLIENT_SECRET of the workers." : "";
     case SHC_NO_CONSENT:
         return amazon ? "Enter a new secrets.refresh_token of the seller."
-                      : "Enter a new secrets.api_token; most end after 24 hours.";
+               : app  ? "See whether the app is still installed on the shop."
+                      : "Enter a new secrets.api_token, or the app's secrets.api_client_id and "
+                        "secrets.api_client_secret.";
     case SHC_NO_ACCESS:
         return amazon ? "See whether settings.region is the seller's, and the app's roles."
                       : "See which scopes the app has, and whether the shop is open.";
@@ -143,8 +150,9 @@ static void deny(struct reading *w, const struct shc_answer *a)
 
     w->denied = true;
     met_add(MET_ALERTS, 1, "shop_refused", NULL, NULL);
-    hold(w, DENIED_MS, true,
-         str_of(arena_printf(&w->arena, "%.*s%s %s", STR_FMT(said), end, advice(w, a->denied))));
+    struct str why =
+        str_of(arena_printf(&w->arena, "%.*s%s %s", STR_FMT(said), end, advice(w, a->denied)));
+    hold(w, DENIED_MS, true, str_trim(why));
 }
 
 enum read_next ftc_judge(struct reading *w, const char *kind, const struct shc_answer *a)
@@ -445,7 +453,7 @@ static enum read_next prepare(struct reading *w)
         hold(w, DENIED_MS, true, STR("Orders of this platform are not read from the shop."));
         return READ_STOP;
     }
-    e = grt_shop(w->r, w->f->master, w->store->key, &w->token, &info);
+    e = grt_shop(w->r, w->f->master, w->store->key, &w->opens, &info);
     if (e == ERR_OK)
         return READ_GO;
     if (e != ERR_NOT_FOUND && e != ERR_CRYPTO)
@@ -459,7 +467,8 @@ static enum read_next prepare(struct reading *w)
     hold(w, DENIED_MS, true,
          strcmp(w->store->platform, "amazon") == 0
              ? STR("Orders cannot be read from Amazon: enter the seller's secrets.refresh_token.")
-             : STR("Orders cannot be read from the shop: enter its secrets.api_token."));
+             : STR("Orders cannot be read from the shop: enter the app's secrets.api_client_id and "
+                   "secrets.api_client_secret, or its secrets.api_token."));
     return READ_STOP;
 }
 
@@ -517,7 +526,7 @@ enum err ftc_run(struct ftc *f, struct fet_lease *lease, struct errinfo *info)
         e = let_go(&w, info);
     f->at = NULL;
     set_store_put(w.store);
-    buf_free_secret(&w.token);
+    grt_token_free(&w.opens);
     arena_free(&w.arena);
     rds_give(f->redis, w.r);
     return e;

@@ -17,7 +17,7 @@ struct ftc_options {
     const char *shopify_url; /* root without path for all shops; NULL: each shop's own domain */
     int64_t lease_ms, reconcile_ms;
     int64_t max_attempts;          /* of an order at which the shop fails while it gives others */
-    const struct cry_keys *master; /* opens the stores' tokens */
+    const struct cry_keys *master; /* opens what opens the shops */
     const _Atomic bool *stopping;  /* borrowed; looked at between orders. NULL: never */
 };
 
@@ -27,6 +27,8 @@ enum err ftc_new(const struct ftc_options *o, struct rds_pool *redis, struct set
                  struct ftc **out, struct errinfo *info) MUST_CHECK;
 /* NULL-safe. */
 void ftc_free(struct ftc *f);
+/* Wipes shops' tokens that nobody needs any more: to be called between leases. */
+void ftc_tend(struct ftc *f);
 /* Works one lease to its end and tells the queue; frees nothing of the lease. Errors are logged
  * inside; the result only says whether Redis could be told (ERR_OK), or the lease has to end by
  * itself, after which its items are read again. */

@@ -7,7 +7,7 @@ static struct aapi_seller seller(const struct reading *w)
 {
     return (struct aapi_seller){.id = w->store->id,
                                 .region = opt_region_text(w->store->options.region),
-                                .refresh_token = buf_str(&w->token)};
+                                .refresh_token = buf_str(&w->opens.client_secret)};
 }
 
 /* Amazon may have been called more than once: the others are taken from the bucket too, if it has

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "queue/grants.h"
 #include "queue/intake.h"
 #include "service/export/fetcher.h"
 #include "service/export/shop_call.h"
@@ -39,8 +40,8 @@ struct reading {
     struct rds *r;
     const struct shop *shop;
     struct set_store *store;
-    struct buf token;     /* the store's, opened */
-    struct fet_said said; /* by the last call, not told to the queue yet */
+    struct grt_token opens; /* the store's shop */
+    struct fet_said said;   /* by the last call, not told to the queue yet */
     struct fet_report *reports;
     size_t report_count;
     int64_t hold_ms, wait_ms;

@@ -87,7 +87,7 @@ static enum read_next judge(struct reading *w, enum err e, struct read_page *pag
 
 struct sapi_shop ftc_shopify_shop(const struct reading *w)
 {
-    return (struct sapi_shop){w->store->id, buf_str(&w->token)};
+    return (struct sapi_shop){w->store->id, w->opens.client_id, buf_str(&w->opens.client_secret)};
 }
 
 static enum read_next one(struct reading *w, struct str id, struct read_page *page)

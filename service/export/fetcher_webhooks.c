@@ -37,10 +37,11 @@ static void tell(struct reading *w, struct str missing, size_t n)
         if (n == 0)
             ftc_note(w, "info", "webhooks_complete", "All webhooks are subscribed to again.");
         else if (n == SHP_HOOKS_REQUIRED)
-            ftc_note(w, "info", "webhooks_missing",
-                     "The app of secrets.api_token has subscribed to no webhook of orders at an "
-                     "address that ends in " SHP_HOOK_PATH ". That is as it should be only if the "
-                     "shop's own admin sends them.");
+            ftc_note(
+                w, "info", "webhooks_missing",
+                "The app that the store is read with has subscribed to no webhook of orders at an "
+                "address that ends in " SHP_HOOK_PATH ". That is as it should be only if the "
+                "shop's own admin sends them.");
         else
             ftc_note(w, "error", "webhooks_missing",
                      "The app has no subscription to these webhooks at an address that ends "

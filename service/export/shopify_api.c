@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "service/base/limits.h"
+#include "service/base/metrics.h"
 
 #define CONNECT_MS 5000
 #define TOTAL_MS 30000
@@ -21,6 +22,7 @@
 
 struct sapi {
     struct http *http;
+    struct sapi_tokens *tokens;
     char *api_url, *zones;
     sapi_permit_fn *permit;
     void *arg;
@@ -43,6 +45,7 @@ enum err sapi_new(const struct sapi_options *o, struct sapi **out)
         return e;
     }
     s->api_url = o->api_url && *o->api_url ? x_strdup(o->api_url) : NULL;
+    s->tokens = sapi_tokens_new();
     s->zones = x_strdup(o->zones ? o->zones : "/usr/share/zoneinfo");
     s->permit = o->permit;
     s->arg = o->arg;
@@ -56,6 +59,7 @@ void sapi_free(struct sapi *s)
     if (!s)
         return;
     http_free(s->http);
+    sapi_tokens_free(s->tokens);
     sapi_zone_free(&s->zone);
     x_free(s->api_url);
     x_free(s->zones);
@@ -70,6 +74,11 @@ void sapi_until(struct sapi *s, int64_t until_ms)
 const struct sapi_points *sapi_points(const struct sapi *s)
 {
     return &s->points;
+}
+
+void sapi_tend(struct sapi *s)
+{
+    sapi_tokens_tend(s->tokens, met_now_ns());
 }
 
 /* ---- what an answer means ---- */
@@ -205,14 +214,14 @@ static void begin(struct shc_answer *out)
     *out = (struct shc_answer){.wait_ms = -1, .rate_micro = -1};
 }
 
-static enum err send(struct sapi *s, const struct sapi_shop *shop, const struct buf *ask,
+static enum err send(struct sapi *s, const char *root, struct str token, const struct buf *ask,
                      const char *kind, struct shc_answer *out, struct errinfo *info)
 {
     struct buf url = BUF_CAP(LINE_MAX);
     const struct http_header headers[] = {
         {"Accept", STR("application/json")},
         {"Content-Type", STR("application/json")},
-        {"X-Shopify-Access-Token", shop->token},
+        {"X-Shopify-Access-Token", token},
     };
     struct http_request req = {.method = "POST",
                                .headers = headers,
@@ -223,11 +232,7 @@ static enum err send(struct sapi *s, const struct sapi_shop *shop, const struct 
                                .max_answer = LIM_SHOPIFY_ANSWER};
     enum err e = ERR_OK;
 
-    if (s->api_url)
-        buf_addz(&url, s->api_url);
-    else
-        buf_printf(&url, "https://%s", shop->domain);
-    buf_addz(&url, "/admin/api/" SAPI_VERSION "/graphql.json");
+    buf_printf(&url, "%s/admin/api/" SAPI_VERSION "/graphql.json", root);
     if (buf_check(&url) != ERR_OK || buf_check(ask) != ERR_OK)
         e = err_set(info, ERR_TOO_BIG, "The question to Shopify is too long.");
     req.url = buf_z(&url);
@@ -237,30 +242,61 @@ static enum err send(struct sapi *s, const struct sapi_shop *shop, const struct 
     return e;
 }
 
-/* One question with its permit; while the shop has no points for it, again. */
-static enum err call(struct sapi *s, const struct sapi_shop *shop, const struct buf *ask,
-                     int64_t cost, const char *kind, struct shc_answer *out, bool *too_dear,
-                     struct errinfo *info)
+/* One question, and its points. */
+struct question {
+    const struct buf *ask;
+    int64_t cost;
+    const char *kind; /* the metrics' word */
+};
+
+/* It with its permit and a token, of which FRESH is told; while the shop has no points for it,
+ * again. */
+static enum err put(struct sapi *s, const struct sapi_shop *shop, const struct question *q,
+                    bool *fresh, struct shc_answer *out, bool *too_dear, struct errinfo *info)
 {
+    char own[LIM_STORE_ID + 16];
+    const char *root = s->api_url ? s->api_url : own;
+    struct str token;
     enum err e = ERR_OK;
 
+    (void)snprintf(own, sizeof(own), "https://%s", shop->domain);
     *too_dear = false;
     for (int i = 0; i < THROTTLED_MAX; i++) {
         int64_t wait_ms = out->wait_ms;
 
         shc_answer_free(out);
-        if (s->permit && !s->permit(s->arg, cost, &s->points)) {
+        if (s->permit && !s->permit(s->arg, q->cost, &s->points)) {
             out->verdict = SHC_LIMITED;
             out->wait_ms = wait_ms;
             shc_say(out, STR("Nothing more may be asked of the shop at present."));
             return ERR_OK;
         }
-        e = send(s, shop, ask, kind, out, info);
+        e = sapi_token(s->tokens, s->http, root, shop, &token, fresh, out, info);
+        if (e != ERR_OK || token.n == 0)
+            return e;
+        e = send(s, root, token, q->ask, q->kind, out, info);
         if (e != ERR_OK)
             return e;
         sapi_judge(out, &s->points, too_dear);
         if (out->verdict != SHC_LIMITED || !s->permit)
             break;
+    }
+    return e;
+}
+
+/* It as a whole. A token that the shop takes no more is asked for again, once; one that lacks
+ * something is not kept, so that what was mended at the shop counts from the next call on. */
+static enum err call(struct sapi *s, const struct sapi_shop *shop, const struct question *q,
+                     struct shc_answer *out, bool *too_dear, struct errinfo *info)
+{
+    bool fresh = false, again = true;
+    enum err e = ERR_OK;
+
+    for (int i = 0; i < 2 && again; i++) {
+        e = put(s, shop, q, &fresh, out, too_dear, info);
+        again = e == ERR_OK && out->denied == SHC_NO_CONSENT && shop->client_id[0] && !fresh;
+        if (e == ERR_OK && out->verdict == SHC_DENIED)
+            sapi_token_drop(s->tokens, shop);
     }
     return e;
 }
@@ -313,7 +349,9 @@ enum err sapi_order(struct sapi *s, const struct sapi_shop *shop, struct str ord
     if (e == ERR_OK)
         e = shp_gather_new(order_id, &g, info);
     while (e == ERR_OK && shp_gather_ask(g, &ask)) {
-        e = call(s, shop, &ask, shp_gather_cost(g), "shopify_order", out, &too_dear, info);
+        const struct question q = {&ask, shp_gather_cost(g), "shopify_order"};
+
+        e = call(s, shop, &q, out, &too_dear, info);
         buf_reset(&ask);
         if (e == ERR_OK && too_dear && shp_gather_smaller(g))
             continue;
@@ -341,9 +379,10 @@ static enum err ask_once(struct sapi *s, const struct sapi_shop *shop, const str
                          int64_t cost, const char *kind, struct shc_answer *out,
                          struct errinfo *info)
 {
+    const struct question q = {ask, cost, kind};
     bool too_dear = false;
 
-    return call(s, shop, ask, cost, kind, out, &too_dear, info);
+    return call(s, shop, &q, out, &too_dear, info);
 }
 
 static void unreadable(struct shc_answer *out, const char *why)

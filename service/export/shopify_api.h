@@ -1,9 +1,12 @@
 /*
  * shopify_api: calls to a shop's Admin API, which is GraphQL (REST is closed to new apps), and what
- * their answers mean. What is asked and how an answer is read is shopify_graphql's. Is handed the
- * store's token and keeps nothing of it; asks its caller before every call whether it may go, and
- * tells what the shop said of its points. One struct a thread.
- * Facts: Shopify's GraphQL Admin API reference and its pages on rate limits and versions.
+ * their answers mean. What is asked and how an answer is read is shopify_graphql's. Is handed what
+ * opens the store's shop and keeps nothing of it; owns the access tokens that it got for apps'
+ * pairs, in memory, by shop and pair, until 5 minutes before their end or an hour after their last
+ * use. They do not rotate, so that several askers do no harm. Asks its caller before every call of
+ * the API whether it may go, and tells what the shop said of its points. One struct a thread.
+ * Facts: Shopify's GraphQL Admin API reference and its pages on rate limits, versions, and the
+ * client credentials grant.
  */
 #pragma once
 
@@ -40,21 +43,28 @@ void sapi_free(struct sapi *s);
 /* What is asked from now on has its answer by UNTIL_MS (http_until). */
 void sapi_until(struct sapi *s, int64_t until_ms);
 
-/* DOMAIN: <name>.myshopify.com; any host name where options.api_url is set. */
+/* Wipes the tokens that were not used for an hour, or are over: to be called now and then. */
+void sapi_tend(struct sapi *s);
+
+/* DOMAIN: <name>.myshopify.com; any host name where options.api_url is set. SECRET: an access
+ * token; or, of the app CLIENT_ID, its client secret, which tokens are asked for with. */
 struct sapi_shop {
     const char *domain;
-    struct str token;
+    const char *client_id; /* "": SECRET is the token */
+    struct str secret;
 };
 
 /* What the shop said last of its points. */
 const struct sapi_points *sapi_points(const struct sapi *s);
 
 /* One order, as a webhook would have it, into BODY. ANSWERED: it is there, all of one state of the
- * order, its times by the shop's own clock. NOT_FOUND: the shop has no such order, or the token may
- * not see it (of 60 days only, without read_all_orders). DENIED: no consent (the token), or no
- * access (a scope is missing; the message names it). A buyer whom the app is not approved to see is
- * left out, as in webhooks. LIMITED: wait_ms says how long the points need. ERR_SYNTAX: ORDER_ID or
- * the domain is none; ERR_NOMEM. OUT, which is of the last call, is always to be freed. */
+ * order, its times by the shop's own clock. NOT_FOUND: the shop has no such order, or the token
+ * may not see it (of 60 days only, without read_all_orders). DENIED: no consent (the token), no
+ * access (a scope is missing; the message names it), or no client (the app gets no token; the
+ * message says what to do). A token that the shop takes no more is asked for once again. A buyer
+ * whom the app is not approved to see is left out, as in webhooks. LIMITED: wait_ms says how long
+ * the points need. ERR_SYNTAX: ORDER_ID or the domain is none; ERR_NOMEM. OUT, which is of the
+ * last call, is always to be freed. */
 enum err sapi_order(struct sapi *s, const struct sapi_shop *shop, struct str order_id,
                     struct buf *body, struct shc_answer *out, struct errinfo *info) MUST_CHECK;
 
@@ -84,6 +94,24 @@ enum err sapi_subscribe(struct sapi *s, const struct sapi_shop *shop, enum shp_t
 /* What a whole answer means beyond its status: fills OUT's verdict, denial, wait and message from
  * its document, and POINTS. TOO_DEAR: the question costs more than one may. For tests too. */
 void sapi_judge(struct shc_answer *out, struct sapi_points *points, bool *too_dear);
+
+/* ---- shopify_api_token.c: tokens for apps' pairs ---- */
+
+struct sapi_tokens;
+/* Empty; one thread's. */
+struct sapi_tokens *sapi_tokens_new(void);
+/* Wipes; accepts NULL. */
+void sapi_tokens_free(struct sapi_tokens *k);
+/* SHOP's token into *TOKEN, borrowed until the next call of these: the one that was given, that is
+ * kept, or (*FRESH) was asked for now, at ROOT. "": there is none, and OUT says why as after a
+ * call; else OUT is as it was. ERR_NOMEM, ERR_SYNTAX, ERR_TOO_BIG. */
+enum err sapi_token(struct sapi_tokens *k, struct http *http, const char *root,
+                    const struct sapi_shop *shop, struct str *token, bool *fresh,
+                    struct shc_answer *out, struct errinfo *info) MUST_CHECK;
+/* SHOP takes its token no more; nothing happens if it was given. */
+void sapi_token_drop(struct sapi_tokens *k, const struct sapi_shop *shop);
+/* What sapi_tend does, at NOW_NS of met_now_ns. */
+void sapi_tokens_tend(struct sapi_tokens *k, int64_t now_ns);
 
 /* ---- shopify_api_zone.c ---- */
 

@@ -433,14 +433,16 @@ const struct cat_row cat_rows[] = {
      .pattern = "orders cannot be read from amazon: enter *|"
                 "orders cannot be read from the shop: enter *",
      .cause = "Orders have to be read from the shop, and nobody has entered what opens it.",
-     .action = "Enter the store's secrets: refresh_token for Amazon, api_token for Shopify. What "
-               "waits is read then, none is lost.",
+     .action = "Enter the store's secrets: refresh_token for Amazon; api_client_id and "
+               "api_client_secret, or api_token, for Shopify. What waits is read then, none is "
+               "lost.",
      .fix_in = CAT_FIX_HERE, .retry = CAT_RETRY_HELD, .setting = "secrets"},
     {.id = "shop-token-refused",
-     .pattern = "login with amazon refused the sellers token*|*invalid api key or access token*",
-     .cause = "The shop refuses the token by which its orders are read.",
-     .action = "Let the shop's owner authorise the app again, and enter the new token in the "
-               "store's secrets. What waits is read then, none is lost.",
+     .pattern = "login with amazon refused the sellers token*|*invalid api key or access token*|"
+                "shopify gives no token *",
+     .cause = "The shop refuses what its orders are read with.",
+     .action = "Let the shop's owner authorise or install the app again, and enter the store's "
+               "secrets anew, as the message says. What waits is read then, none is lost.",
      .fix_in = CAT_FIX_SHOP, .retry = CAT_RETRY_HELD, .setting = "secrets"},
     {.id = "shop-held",
      .cause = "The shop gives no orders at the moment.",

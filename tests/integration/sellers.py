@@ -121,14 +121,20 @@ class Amazon(Seller):
 
 
 class Shopify(lib.Shop):
-    """A shop whose Admin API the simulator plays."""
+    """A shop whose Admin API the simulator plays. PAIR: it is read by an app that asks for its tokens."""
 
-    def __init__(self, stack, settings=None, token=True, **limits):
+    def __init__(self, stack, settings=None, token=True, pair=False, **limits):
         self.token = f"shpat_{uuid.uuid4().hex}"
+        self.pair = {"api_client_id": uuid.uuid4().hex, "api_client_secret": f"shpss_{uuid.uuid4().hex}"}
         name = f"fetch-{uuid.uuid4().hex[:10]}.myshopify.com"
-        stack.sim.control("POST", "shopify/shops", {"shop": name, "token": self.token, **limits})
-        super().__init__(stack, settings=settings, name=name,
-                         secrets={"webhook": lib.SECRET, **({"api_token": self.token} if token else {})})
+        stack.sim.control("POST", "shopify/shops", {
+            "shop": name, "token": self.token, **{k[4:]: v for k, v in self.pair.items()}, **limits})
+        opens = self.pair if pair else {"api_token": self.token} if token else {}
+        super().__init__(stack, settings=settings, name=name, secrets={"webhook": lib.SECRET, **opens})
+
+    def tokens(self):
+        """What the shop was asked for tokens."""
+        return [c for c in self.stack.sim.calls(self.domain) if "oauth" in c["path"]]
 
     def sell(self, **fields):
         body = orders.order(updated_at=fields.pop("updated_at", ago(minutes=10)), **fields)

@@ -25,7 +25,7 @@ DEFAULT_SETTINGS = {
     "rounding_limit": 5, "tax_amounts": "when_needed", "tracking": [], "branding_theme": None,
     "region": "na"}
 LEAST_MAPPINGS = {"accounts": {"default": "200"}, "taxes": {"default": "OUTPUT2"}}
-SECRET_NAMES = ("webhook", "webhook_previous", "webhook_admin", "api_token")
+SECRET_NAMES = ("webhook", "webhook_previous", "webhook_admin", "api_token", "api_client_id", "api_client_secret")
 ROW_FIELDS = {"id", "connection", "store", "order", "order_link", "failed_export", "exported_item", "export_error",
               "action_required", "catalogue", "correlation_id", "fix_in", "attempts", "first_failed_at",
               "last_failed_at"}
@@ -321,7 +321,8 @@ def test_a_store_has_its_defaults_and_shows_no_secret(api):
     c, shop = connect(api), name_of("defaults") + ".myshopify.com"
     status, made = api("PUT", f"/stores/shopify/{shop}", document(c, secrets={
         "webhook": "clear-webhook-text", "webhook_previous": "clear-previous-text",
-        "webhook_admin": "clear-admin-text", "api_token": "clear-token-text"}))
+        "webhook_admin": "clear-admin-text", "api_client_id": "clear-id-text",
+        "api_client_secret": "clear-client-text"}))
     assert status == 201
     assert (made["platform"], made["id"], made["connection"]) == ("shopify", shop, c)
     settings = made["settings"]
@@ -335,12 +336,13 @@ def test_a_store_has_its_defaults_and_shows_no_secret(api):
                                          "exempt": None}
     assert made["mappings"]["payments"] == {"default": None, "gateways": {}, "off": []}
     assert set(made["secrets"]) == set(SECRET_NAMES)
+    assert made["secrets"].pop("api_token") == {"set": False}
     for secret in made["secrets"].values():
         assert secret["set"] is True and TIME.fullmatch(secret["since"])
     for method, path in (("GET", f"/stores/shopify/{shop}"), ("GET", f"/stores?connection={c}")):
         status, answer = api(method, path, token=lib.SUPPORT)
         assert status == 200 and "clear-" not in json.dumps(answer)
-    assert api("GET", f"/stores/shopify/{shop}")[1]["secrets"] == made["secrets"]
+    assert api("GET", f"/stores/shopify/{shop}")[1]["secrets"] == {**made["secrets"], "api_token": {"set": False}}
 
 
 def test_what_is_shown_can_be_sent_back(store, api):

@@ -133,7 +133,7 @@ def test_nothing_secret_is_logged_whatever_is_sent(target, api, store):
     mark = f"leak-{uuid.uuid4().hex}"
     api("GET", "/stores", token=mark)
     api("GET", f"/stores?q={mark}", headers={"Authorization": f"Basic {mark}"}, token=None)
-    api("PUT", f"/stores/shopify/{s.domain}", {"secrets": {"webhook": mark, "api_token": f"{mark}2", "x": mark}})
+    api("PUT", f"/stores/shopify/{s.domain}", {"secrets": {"webhook": mark, "api_token": f"{mark}2", "api_client_secret": mark, "x": mark}})
     api("PUT", f"/connections/{s.connection}", {"tenant": "t", "client_secret": mark})
     api("PUT", f"/stores/shopify/{s.domain}", f'{{"secrets":{{"webhook":"{mark}"'.encode())
     s.send("orders/paid", order("paid", email=f"{mark}@example.com"), secret=mark)

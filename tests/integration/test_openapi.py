@@ -151,7 +151,10 @@ def test_every_call_answers_as_described(own, call):
     call("POST", checked + "/cancel", expect=200)
     own.redis.call("HDEL", lane, "nb")  # the simulator knows no such token
     assert not call("POST", store + "/check?wait=30", {}, expect=200)["result"]["orders"]["readable"]
-    call("PATCH", store, {"secrets": {"api_token": None}}, expect=200)
+    pair = {"api_client_id": "sample-client", "api_client_secret": "sample-secret"}
+    call("PATCH", store, {"secrets": {"api_client_id": "sample-client"}}, expect=422)
+    assert call("PATCH", store, {"secrets": pair}, expect=200)["secrets"]["api_client_id"]["set"]
+    call("PATCH", store, {"secrets": dict.fromkeys(pair)}, expect=200)
     lib.wait_until(with_a_worker, "and gone from there")
     for one in (task, checked):
         own.redis.call("DEL", lib.PREFIX + one[1:].replace("tasks/", "task:"))

@@ -957,22 +957,50 @@ def test_parts_of_an_order_need_scopes_of_their_own(sim, shop):
         "read_customers", "read_payment_terms", "read_products"]  # fmt: skip
 
 
+APP = {"grant_type": "client_credentials", "client_id": "c", "client_secret": "s"}
+
+
+def ask_token(sim, host=None, accept="application/json", **changes):
+    form = {k: v for k, v in {**APP, **changes}.items() if v is not None}
+    headers = {"Accept": accept, "Content-Type": "application/x-www-form-urlencoded"}
+    headers.update({"Host": host} if host else {})
+    return sim.call("POST", "/admin/oauth/access_token", urllib.parse.urlencode(form).encode(), headers)
+
+
 def test_an_app_gets_tokens_of_a_day(sim, shop):
     sim.control("POST", "shopify/shops", {"shop": SHOP, "client_id": "c", "client_secret": "s"})
-
-    def ask(**changes):
-        form = {"grant_type": "client_credentials", "client_id": "c", "client_secret": "s"}
-        return sim.call(
-            "POST", "/admin/oauth/access_token", urllib.parse.urlencode({**form, **changes}).encode()
-        )
-
-    assert [ask(client_secret="x").status, ask(grant_type="password").status] == [400, 400]
-    told = ask().json
+    told = ask_token(sim, SHOP).json
     assert told["expires_in"] == 86399 and "read_orders" in told["scope"]
-    one, other = Shop(sim, told["access_token"]), Shop(sim, ask().json["access_token"])
+    one, other = Shop(sim, told["access_token"]), Shop(sim, ask_token(sim).json["access_token"])
     assert "data" in one.graph(LIST, first=1) and "data" in other.graph(LIST, first=1)
     sim.control("POST", "clock", {"advance_seconds": 86400})
     assert one.call("POST", GRAPH, {"query": LIST}).status == 401
+    sim.control("POST", "shopify/shops", {"shop": SHOP, "token_life": 600})
+    told = ask_token(sim).json
+    one, _ = Shop(sim, told["access_token"]), sim.control("POST", "shopify/act", {"do": "expire_tokens"})
+    assert told["expires_in"] == 600 and one.call("POST", GRAPH, {"query": LIST}).status == 401
+
+
+@pytest.mark.parametrize("change,error", [
+    ({"client_id": "x"}, "application_cannot_be_found"), ({"client_secret": "x"}, "invalid_client"),
+    ({"client_secret": None}, "invalid_request"), ({"grant_type": "password"}, "unsupported_grant_type"),
+    ({"host": "other.myshopify.com"}, "application_cannot_be_found"),
+])  # fmt: skip
+def test_an_app_that_gets_no_token_is_told_why(sim, shop, change, error):
+    sim.control("POST", "shopify/shops", {"shop": SHOP, "client_id": "c", "client_secret": "s"})
+    answer = ask_token(sim, **change)
+    assert (answer.status, answer.json["error"]) == (400, error)
+    sim.control("POST", "shopify/shops", {"shop": SHOP, "refuses": "app_not_installed"})
+    answer = ask_token(sim, accept="*/*")
+    assert answer.status == 400 and b"Oauth error app_not_installed: " in answer.raw
+
+
+def test_a_token_is_asked_for_by_a_form(sim, shop):
+    sim.control("POST", "shopify/shops", {"shop": SHOP, "client_id": "c", "client_secret": "s"})
+    answer = sim.call("POST", "/admin/oauth/access_token", json.dumps(APP).encode(),
+                      {"Content-Type": "application/json", "Accept": "application/json"})  # fmt: skip
+    assert (answer.status, answer.json["error"]) == (400, "invalid_request")
+    assert violations(sim) == ["schema"]
 
 
 def test_the_shop_tells_its_time_zone(sim, shop):

@@ -15,7 +15,7 @@ from decimal import Decimal
 import jsontext
 import shopify_rest
 from buckets import Bucket
-from calls import json_answer
+from calls import Answer, json_answer
 from graphql import Request, Schema, base
 from graphql_answer import answer as answer_object
 from graphql_answer import cost
@@ -31,6 +31,15 @@ _FREE = ("MoneyV2", "PageInfo", "UserError")
 _LIMITS = "https://shopify.dev/api/usage/rate-limits"
 _SCHEMA = Schema(SCHEMA)
 TOKEN_LIFE = 86399
+# why an app gets no token, as Shopify says it
+_REFUSALS = {
+    "invalid_request": "The request is missing a required parameter",
+    "unsupported_grant_type": "The grant type is not supported",
+    "application_cannot_be_found": "Could not find Shopify API application with this api_key",
+    "invalid_client": "The client secret is not valid",
+    "app_not_installed": "The application is not installed on this shop.",
+    "shop_not_permitted": "Client credentials cannot be performed on this shop.",
+}
 # which scope a type needs wherever it is asked for; orders themselves are shopify_roots.py's
 _NEEDED = {
     "Customer": "read_customers",
@@ -47,6 +56,8 @@ class Shop:
         self._clock = clock
         self.token = None
         self.client = None  # the app's (id, secret), where it asks for its tokens itself
+        self.refuses = None  # what its app is answered instead of a token, of _REFUSALS
+        self.token_life = TOKEN_LIFE
         self.issued = {}  # access token -> when it ends
         self.scopes = {"read_orders", "read_all_orders", *_NEEDED.values()}
         self.customer_data = True
@@ -62,7 +73,10 @@ class Shop:
 
     def change(self, spec):
         with self.lock:
-            for name in ("token", "customer_data", "timezone", "currency", "limits"):
+            if spec.get("refuses") not in (None, *_REFUSALS):
+                raise ValueError(f"no refusal {spec['refuses']}")
+            for name in ("token", "refuses", "token_life", "customer_data", "timezone", "currency",
+                         "limits"):  # fmt: skip
                 if name in spec:
                     setattr(self, name, spec[name])
             if "client_id" in spec:
@@ -124,8 +138,12 @@ class Shop:
     def issue(self):
         """A new access token; those before it stay good until they end."""
         token = "shpat_" + secrets.token_hex(16)
-        self.issued[token] = self._clock.now() + TOKEN_LIFE
+        self.issued[token] = self._clock.now() + self.token_life
         return token
+
+    def end_tokens(self):
+        """Those issued end now, before their time."""
+        self.issued = dict.fromkeys(self.issued, 0)
 
 
 class Shopify:
@@ -149,17 +167,30 @@ class Shopify:
         return call.segments[:2] in (["admin", "api"], ["admin", "oauth"])
 
     def tenant(self, call):
-        shop = self._of(call)
+        asks = call.segments == ["admin", "oauth", "access_token"]
+        shop = self._of_app(call, call.form().get("client_id")) if asks else self._of(call)
         return shop.domain if shop else None
+
+    @staticmethod
+    def _host(call):
+        """The shop that the address names, if it is one of Shopify's."""
+        host = (call.headers.get("Host") or "").partition(":")[0]
+        return host if host.endswith(".myshopify.com") else None
+
+    def _of_app(self, call, client_id):
+        """The shop that has this app, and that the address names if it names one."""
+        host = self._host(call)
+        for shop in self._shops.values():
+            if shop.client and shop.client[0] == client_id and host in (None, shop.domain):
+                return shop
+        return None
 
     def _of(self, call):
         """The shop that the token opens: it has an address of its own in real life."""
         token = call.headers.get("X-Shopify-Access-Token")
-        host = (call.headers.get("Host") or "").partition(":")[0]
         for shop in self._shops.values():
             if token and shop.opens(token):
-                named = host.endswith(".myshopify.com")
-                return shop if not named or host == shop.domain else None
+                return shop if self._host(call) in (None, shop.domain) else None
         return None
 
     def handle(self, call):
@@ -191,17 +222,37 @@ class Shopify:
 
     def _token(self, call):
         """The client credentials grant of an app of the shop's own organisation."""
+        if call.method != "POST":
+            return json_answer(404, {"errors": "Not Found"})
+        kind = call.headers.get("Content-Type", "").partition(";")[0].strip()
+        if kind != "application/x-www-form-urlencoded":
+            self._ledger.violation("schema", call.entry, f"a token is asked for by {kind or 'nothing'}")
+            return self._refused(call, "invalid_request")
         form = call.form()
-        given = (form.get("client_id"), form.get("client_secret"))
-        shop = next((one for one in self._shops.values() if one.client == given), None)
-        if call.method != "POST" or shop is None:
-            return json_answer(400, {"error": "invalid_request"})
         if form.get("grant_type") != "client_credentials":
-            return json_answer(400, {"error": "unsupported_grant_type"})
-        call.entry["tenant"] = shop.domain
-        scopes = ",".join(sorted(shop.scopes))
-        told = {"access_token": shop.issue(), "scope": scopes, "expires_in": TOKEN_LIFE}
+            return self._refused(call, "unsupported_grant_type")
+        if not form.get("client_id") or not form.get("client_secret"):
+            return self._refused(call, "invalid_request")
+        shop = self._of_app(call, form["client_id"])
+        if shop is None:
+            return self._refused(call, "application_cannot_be_found")
+        with shop.lock:
+            if form["client_secret"] != shop.client[1]:
+                return self._refused(call, "invalid_client")
+            if shop.refuses:
+                return self._refused(call, shop.refuses)
+            call.entry["grant_type"] = "client_credentials"
+            scopes = ",".join(sorted(shop.scopes))
+            told = {"access_token": shop.issue(), "scope": scopes, "expires_in": shop.token_life}
         return json_answer(200, told)
+
+    @staticmethod
+    def _refused(call, code):
+        """A page for people, unless JSON is asked for."""
+        if "application/json" in call.headers.get("Accept", ""):
+            return json_answer(400, {"error": code, "error_description": _REFUSALS[code]})
+        page = f"<html><head><title>Oauth error {code}: {_REFUSALS[code]}</title></head></html>"
+        return Answer(400, page.encode())
 
     # -- GraphQL ----------------------------------------------------------------------------------
 

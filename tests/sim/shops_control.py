@@ -100,6 +100,11 @@ class ShopsControl:
     def _post_shopify_shops(self, body):
         self._sim.shops.shopify.add(body)
 
+    def _post_shopify_act(self, body):
+        if body.get("do") != "expire_tokens":
+            raise ValueError(f"no act {body.get('do')}")
+        self._shop(body).end_tokens()
+
     def _post_shopify_orders(self, body):
         shop = self._shop(body)
         for order in body.get("orders", ()):

@@ -143,7 +143,11 @@ static const struct {
     {"This kind of order is not supported yet: it has duties.", "unsupported-kind"},
     {"Orders cannot be read from Amazon: enter the seller's secrets.refresh_token.",
      "shop-token-missing"},
-    {"Orders cannot be read from the shop: enter its secrets.api_token.", "shop-token-missing"},
+    {"Orders cannot be read from the shop: enter the app's secrets.api_client_id and "
+     "secrets.api_client_secret, or its secrets.api_token.",
+     "shop-token-missing"},
+    {"Shopify gives no token (invalid_client): the client secret is not the app's. Enter it.",
+     "shop-token-refused"},
     {"Login with Amazon refused the seller's token: invalid_grant. Gone.", "shop-token-refused"},
     {"[API] Invalid API key or access token (unrecognized login or wrong password)",
      "shop-token-refused"},

@@ -279,17 +279,18 @@ static void what_the_previous_key_sealed_opens_and_is_sealed_anew(void **state)
 
 static void what_opens_a_shop_is_kept_sealed_and_by_store(void **state)
 {
-    struct buf token = {0};
-    char id[GRT_SHOP_ID];
+    struct grt_token token = {0};
+    char id[GRT_SHOP_ID], long_id[200] = "";
 
     (void)state;
     assert_int_equal(grt_shop(r, &master, "amazon/A1", &token, &info), ERR_NOT_FOUND);
-    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", STR("Atzr|one"), &info), ERR_OK);
-    assert_int_equal(grt_put_shop(r, &master, "amazon/A2", STR("Atzr|two"), &info), ERR_OK);
-    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", STR("Atzr|three"), &info), ERR_OK);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", "", STR("Atzr|one"), &info), ERR_OK);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A2", "", STR("Atzr|two"), &info), ERR_OK);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", "", STR("Atzr|three"), &info), ERR_OK);
     assert_int_equal(grt_shop(r, &master, "amazon/A1", &token, &info), ERR_OK);
-    assert_true(str_eq(buf_str(&token), STR("Atzr|three")));
-    buf_free_secret(&token);
+    assert_true(str_eq(buf_str(&token.client_secret), STR("Atzr|three")));
+    assert_string_equal(token.client_id, "");
+    grt_token_free(&token);
 
     /* Put into another store's place it does not open. */
     struct rds_reply *sealed = redis_ask(r, "HGET", RDS_PREFIX "grant:s-amazon/A1", "secret");
@@ -297,9 +298,22 @@ static void what_opens_a_shop_is_kept_sealed_and_by_store(void **state)
     memcpy(text, rds_text(sealed).p, rds_text(sealed).n);
     redis_do(r, "HSET", RDS_PREFIX "grant:s-amazon/A2", "secret", text);
     assert_int_equal(grt_shop(r, &master, "amazon/A2", &token, &info), ERR_CRYPTO);
-    buf_free_secret(&token);
+    grt_token_free(&token);
     rds_free(sealed);
     x_free(text);
+
+    /* A pair in the token's place, and a token in the pair's. */
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", "app", STR("app's"), &info), ERR_OK);
+    assert_int_equal(grt_shop(r, &master, "amazon/A1", &token, &info), ERR_OK);
+    assert_string_equal(token.client_id, "app");
+    assert_true(str_eq(buf_str(&token.client_secret), STR("app's")));
+    grt_token_free(&token);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", "", STR("Atzr|four"), &info), ERR_OK);
+    assert_int_equal(grt_shop(r, &master, "amazon/A1", &token, &info), ERR_OK);
+    assert_string_equal(token.client_id, "");
+    grt_token_free(&token);
+    memset(long_id, 'a', sizeof(long_id) - 1);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", long_id, STR("x"), &info), ERR_TOO_BIG);
 
     grt_shop_id("amazon/A1", id);
     assert_int_equal(grt_forget(r, id, &info), ERR_OK);

@@ -192,7 +192,7 @@ static void test_no_secret_stands_in_clear_in_redis(void **state)
     (void)state;
     struct set_store_write w = write_of("x", 0);
     for (int i = 0; i < SET_SECRET_COUNT; i++)
-        w.secret[i] = STR("plain-shop-secret");
+        w.secret[i] = i == SET_API_CLIENT_ID ? STR("app-1") : STR("plain-shop-secret");
     save(&w, ERR_OK);
     w.expect_version = 1;
     w.secret[SET_WEBHOOK] = STR("plain-second-secret");
@@ -226,6 +226,33 @@ static void test_secrets_are_kept_replaced_and_cleared_each_on_its_own(void **st
     assert_text(s->secret[SET_WEBHOOK_PREVIOUS], "three");
     assert_null(s->secret[SET_WEBHOOK_ADMIN].p);
     assert_int_equal(s->secret_at[SET_WEBHOOK_ADMIN], 0);
+    set_store_put(s);
+}
+
+static void test_a_pair_goes_to_a_worker_as_one(void **state)
+{
+    (void)state;
+    struct set_store_write w = write_of("x", 0);
+    w.secret[SET_WEBHOOK] = STR("one");
+    w.secret[SET_API_CLIENT_ID] = STR("app-1");
+    w.secret[SET_API_CLIENT_SECRET] = STR("plain-1");
+    save(&w, ERR_OK);
+    assert_int_equal(redis_int(r, "ZCARD", RDS_PREFIX "tasks"), 1);
+    assert_true(in_redis("\"client_id\":\"app-1\""));
+    assert_false(in_redis("plain-"));
+    struct set_store *s = load("x", ERR_OK);
+    assert_true(set_store_reads(s) && !s->secret[SET_API_CLIENT_SECRET].p);
+    assert_true(s->secret_at[SET_API_CLIENT_ID] > 0 && s->secret_at[SET_API_CLIENT_SECRET] > 0);
+    set_store_put(s);
+
+    w = write_of("x", 1);
+    w.secret[SET_API_TOKEN] = STR("plain-2");
+    w.clear[SET_API_CLIENT_ID] = w.clear[SET_API_CLIENT_SECRET] = true;
+    save(&w, ERR_OK);
+    assert_int_equal(redis_int(r, "ZCARD", RDS_PREFIX "tasks"), 2);
+    s = load("x", ERR_OK);
+    assert_true(s->secret_at[SET_API_TOKEN] > 0);
+    assert_int_equal(s->secret_at[SET_API_CLIENT_ID] + s->secret_at[SET_API_CLIENT_SECRET], 0);
     set_store_put(s);
 }
 
@@ -850,6 +877,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_store_is_read_as_it_was_saved, fresh),
         cmocka_unit_test_setup(test_no_secret_stands_in_clear_in_redis, fresh),
         cmocka_unit_test_setup(test_secrets_are_kept_replaced_and_cleared_each_on_its_own, fresh),
+        cmocka_unit_test_setup(test_a_pair_goes_to_a_worker_as_one, fresh),
         cmocka_unit_test_setup(test_a_sealed_secret_opens_in_its_place_only, fresh),
         cmocka_unit_test_setup(test_of_two_changes_the_second_is_refused, fresh),
         cmocka_unit_test_setup(test_the_same_change_sent_twice_is_made_once, fresh),

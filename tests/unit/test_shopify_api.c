@@ -32,7 +32,7 @@ struct talk {
     size_t permits, allowed;
 };
 
-static const struct sapi_shop shop = {"a.myshopify.com", {"shpat_secret", 12}};
+static const struct sapi_shop shop = {"a.myshopify.com", "", {"shpat_secret", 12}};
 
 static bool permit(void *arg, int64_t cost, const struct sapi_points *said)
 {
@@ -285,7 +285,7 @@ static void nothing_unchecked_gets_into_an_address(void **state)
     (void)state;
     begin(&t, NULL, 0, false);
     for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++) {
-        const struct sapi_shop odd = {domains[i], STR("t")};
+        const struct sapi_shop odd = {domains[i], "", STR("t")};
 
         print_message("%s\n", domains[i]);
         assert_int_equal(sapi_order(t.api, &odd, STR("7"), &t.body, &t.answer, &t.info),
@@ -301,7 +301,7 @@ static void nothing_unchecked_gets_into_an_address(void **state)
     /* Without an address for all, a token goes to Shopify's own hosts only. */
     assert_int_equal(sapi_new(&own, &api), ERR_OK);
     for (int i = 0; i < 2; i++) {
-        const struct sapi_shop odd = {i ? "shop.example" : ".myshopify.com", STR("t")};
+        const struct sapi_shop odd = {i ? "shop.example" : ".myshopify.com", "", STR("t")};
 
         assert_int_equal(sapi_order(api, &odd, STR("7"), &t.body, &t.answer, &t.info), ERR_SYNTAX);
     }
