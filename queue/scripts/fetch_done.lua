@@ -67,6 +67,10 @@ end
 bucket_said(S, 5)
 redis.call('HDEL', seller, 'mended')
 if hold > 0 then
+  -- A check that was asked for meanwhile does not wait for that, unless it is the shop's own limit.
+  if why ~= '' and first(P .. 'fetchfirst:' .. S) then
+    hold = math.min(hold, bucket_due(S, fetch_kind(S, 'fetchfirst:')))
+  end
   redis.call('HSET', seller, 'nb', string.format('%d', now + hold))
   redis.call('HINCRBY', seller, 'down', 1)
   if why == '' then redis.call('HDEL', seller, 'why') end -- it is of the present hold

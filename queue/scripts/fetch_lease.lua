@@ -7,7 +7,7 @@
 -- ask again}: one alone is told the time of the next lane, and who has something to do hands that on.
 -- A dead lease is taken over first: nothing was lost, since ingest makes repeats harmless. What was in
 -- a batch that died is read alone from then on; what dies alone three times is dropped with an entry in
--- the log (a task then fails), or, if it may wait, put off for an hour.
+-- the log (its task then fails, its order is a failed row), or, if it may wait, put off for an hour.
 -- Sent twice (the first answer was lost): the first lease dies unused. Its store is passed over, so that
 -- the same token never stands for two batches.
 local token, lease_ms, N, me = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
@@ -24,6 +24,21 @@ local function poison(S, item, alone)
   return true
 end
 
+-- ITEM is not read any more: an order that nothing else brings into Xero is a failed row, since nobody
+-- would look for it in the log.
+local function drop(S, item)
+  local O, C = S .. '/' .. item, redis.call('HGET', P .. 'store:' .. S, 'connection')
+  local o = redis.call('HMGET', P .. 'order:' .. O, 'st', 'on', 'inx', 'name', 'gone')
+  local parts = redis.call('HGET', P .. 'fetchstate:' .. S, fetch_field('fetch:', item)) == 'parts'
+  fetch_forget(S, item)
+  if not C or parts or o[5] or not (o[2] == '1' or o[3]) or o[1] == 'waiting' or o[1] == 'leased' then return end
+  fail(C, O, '"failed_export":"Sales invoice","exported_item":' .. cjson.encode(o[4] or item)
+    .. ',"export_error":["Three workers died while reading this order from the shop."],"catalogue":["poison"]',
+    'poison')
+  redis.call('HINCRBY', P .. 'order:' .. O, 'rev', 1)
+  trail_add(O, '"kind":"attempt","result":"failed","message":"Three workers died while reading it from the shop."')
+end
+
 local function take_over(S, dead)
   local batch, held = P .. 'fetchbatch:' .. S .. ':' .. dead, fetch_held(S, dead)
   for _, h in ipairs(held) do
@@ -35,9 +50,11 @@ local function take_over(S, dead)
       fetch_put(S, queue, item, at)
     elseif queue == 'fetchlater:' then
       fetch_put(S, queue, item, now + LATER_MS)
-    else
+    elseif task then
       fetch_forget(S, item)
-      if task then fetch_task_end(S, item, 'failed', '{"error":"Three workers died while doing this."}') end
+      fetch_task_end(S, item, 'failed', '{"error":"Three workers died while doing this."}')
+    else
+      drop(S, item)
     end
   end
   redis.call('DEL', batch)
@@ -98,7 +115,7 @@ local at, watched, who = first(P .. 'fetchdue'), fetch_watch()
 local soon = at and at < now + LOOK_MS
 if out then
   if who == me then redis.call('DEL', P .. 'fetchwatch') end
-  if soon and (not watched or who == me) then fetch_ring() end
+  if soon and (not watched or watched > at or who == me) then fetch_ring() end
   return out
 end
 if not soon or (watched and watched <= at and who ~= me) then return { '', string.format('%d', LOOK_MS) } end

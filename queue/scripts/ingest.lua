@@ -111,8 +111,9 @@ local function export()
 end
 
 local function park()
-  redis.call('HINCRBY', key, 'rev', 1)
-  if st ~= 'leased' then -- else the lease's end brings it back, and the worker parks it
+  -- A worker that has it parks it by itself; what it does not know yet is brought back by the lease's end.
+  if st ~= 'leased' or changed then redis.call('HINCRBY', key, 'rev', 1) end
+  if st ~= 'leased' then
     withdraw(home, O)
     unfail(home, O)
     fail(C, O, ARGV[19], ARGV[20])

@@ -222,6 +222,7 @@ static void test_what_kills_its_workers_is_dropped_and_its_neighbours_are_read(v
     int deaths = 0;
 
     (void)state;
+    redis_do(r, "HSET", RDS_PREFIX "order:" A "/bad", "on", "1", "st", "skipped", "name", "1-2-3");
     ask(A, "bad");
     ask(A, "good");
     while (!healthy || redis_int(r, "ZCARD", RDS_PREFIX "fetchlease:" A) > 0 ||
@@ -245,6 +246,11 @@ static void test_what_kills_its_workers_is_dropped_and_its_neighbours_are_read(v
     }
     assert_int_equal(deaths, 4); /* together once, then alone three times */
     assert_int_equal(redis_int(r, "XLEN", RDS_PREFIX "log:c"), 1);
+    /* People see it, as an order at which the shop always fails. */
+    assert_int_equal(redis_int(r, "ZCARD", RDS_PREFIX "failed:c"), 1);
+    assert_int_equal(redis_int(r, "HEXISTS", RDS_PREFIX "failrow:c", A "/bad"), 1);
+    redis_says("1", r, "HGET", RDS_PREFIX "failgroups:c", "poison");
+    redis_says("failed", r, "HGET", RDS_PREFIX "order:" A "/bad", "st");
 }
 
 static void test_who_waits_or_comes_late_lives(void **state)
@@ -495,6 +501,20 @@ static void test_one_alone_waits_for_a_lanes_time(void **state)
     ask(B, "2");
     assert_int_equal(rings(), 1);
     assert_true(idle_ms("one") <= 1000);
+    /* Who has put a lane back to an earlier time, and takes another one, hands that on too. */
+    fresh(NULL);
+    redis_do(r, "HSET", RDS_PREFIX "seller:" A, "order:tokens", "-1", "order:at", "9999999999999");
+    ask(A, "1");
+    ask(B, "1");
+    assert_int_equal(fet_lease(r, "two", 60000, 20, &l, &wait, NULL), ERR_OK);
+    assert_true(idle_ms("one") <= 4000);
+    ask(SHOP, "1");
+    done(&l, &(struct fet_end){.hold_ms = 1000});
+    (void)rings();
+    assert_int_equal(fet_lease(r, "two", 60000, 20, &l, &wait, NULL), ERR_OK);
+    assert_string_equal(l.store, SHOP);
+    assert_int_equal(rings(), 1);
+    all_done(&l);
 }
 
 static void test_a_lost_lane_is_put_back_and_counted(void **state)
@@ -593,6 +613,30 @@ static void test_a_refusal_counts_only_for_the_token_that_it_was_of(void **state
         assert_int_equal(redis_int(r, "HEXISTS", RDS_PREFIX "seller:" A, "nb"), 1);
         assert_int_equal(fet_release(r, A, NULL), ERR_OK);
     }
+}
+
+static void test_a_check_is_made_at_once_though_the_lease_before_it_is_refused(void **state)
+{
+    struct fet_end refused = {.hold_ms = 900000, .why = "Enter a new token.", .refused = true};
+    struct fet_end limited = {.hold_ms = 900000, .why = ""};
+    char id[37];
+
+    (void)state;
+    ask(A, "1");
+    struct fet_lease l = lease(60000, 20);
+    assert_int_equal(fet_task_add(r, "check", A, STR("{}"), "admin", id, NULL), ERR_OK);
+    done(&l, &refused);
+    l = lease(60000, 20);
+    assert_true(str_starts(l.items[0].id, STR(FET_CHECK)));
+    /* Its own refusal holds the rest; the shop's own limit holds a check, too. */
+    refused.reports = &(struct fet_report){.item = l.items[0].id};
+    refused.count = 1;
+    done(&l, &refused);
+    nothing_due();
+    assert_int_equal(fet_task_add(r, "check", A, STR("{}"), "admin", id, NULL), ERR_OK);
+    l = lease(60000, 20);
+    done(&l, &limited);
+    nothing_due();
 }
 
 static void test_a_cancelled_backfill_leaves_nothing(void **state)
@@ -801,6 +845,8 @@ int main(void)
         cmocka_unit_test_setup(test_a_lost_lane_is_put_back_and_counted, fresh),
         cmocka_unit_test_setup(test_a_backfill_is_paused_resumed_and_ends_its_task, fresh),
         cmocka_unit_test_setup(test_a_refusal_counts_only_for_the_token_that_it_was_of, fresh),
+        cmocka_unit_test_setup(test_a_check_is_made_at_once_though_the_lease_before_it_is_refused,
+                               fresh),
         cmocka_unit_test_setup(test_a_cancelled_backfill_leaves_nothing, fresh),
         cmocka_unit_test_setup(test_a_check_goes_before_waiting_orders_and_ends_its_task, fresh),
         cmocka_unit_test_setup(

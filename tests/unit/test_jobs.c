@@ -271,6 +271,29 @@ static void test_what_a_backfill_brings_only_fills_batches_up(void **state)
     job_lease_free(&l);
 }
 
+static void test_what_cannot_be_used_and_is_read_the_same_brings_no_order_back(void **state)
+{
+    const struct str errors[] = {STR_INIT("It has no total.")};
+    static const char *const catalogue[] = {"unusable-order"};
+    const struct job_failure f = {.failed_export = "Sales invoice",
+                                  .exported_item = STR("#1"),
+                                  .errors = errors,
+                                  .catalogue = catalogue,
+                                  .error_count = 1};
+    struct job_lease l;
+
+    (void)state;
+    assert_int_equal(ingest("order", "1", STR("{}"), NULL), JOB_QUEUED);
+    assert_int_equal(lease(&l), ERR_OK);
+    int64_t rev = redis_int(r, "HGET", RDS_PREFIX "order:" ORDER, "rev");
+    assert_int_equal(ingest("order", "1", STR("{}"), &f), JOB_UNUSABLE);
+    assert_int_equal(redis_int(r, "HGET", RDS_PREFIX "order:" ORDER, "rev"), rev);
+    /* What differs is looked at. */
+    assert_int_equal(ingest("order", "2", STR("{\"a\":1}"), &f), JOB_UNUSABLE);
+    assert_int_equal(redis_int(r, "HGET", RDS_PREFIX "order:" ORDER, "rev"), rev + 1);
+    job_lease_free(&l);
+}
+
 static void test_connections_pause_and_resume(void **state)
 {
     struct errinfo info = {0};
@@ -300,6 +323,8 @@ int main(void)
         cmocka_unit_test_setup(test_a_long_failure_stays_short_enough_to_be_shown, fresh),
         cmocka_unit_test(test_scripts_keep_the_limits),
         cmocka_unit_test_setup(test_what_a_backfill_brings_only_fills_batches_up, fresh),
+        cmocka_unit_test_setup(test_what_cannot_be_used_and_is_read_the_same_brings_no_order_back,
+                               fresh),
         cmocka_unit_test_setup(test_connections_pause_and_resume, fresh),
     };
 
