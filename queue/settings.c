@@ -643,6 +643,9 @@ enum err set_store_delete(struct rds *r, const char *platform, const char *id, c
     struct str word = rds_text(rds_at(reply, 0));
     for (size_t i = 0; i < 3 && e == ERR_OK && !str_eq(word, STR("none")); i++)
         e = withdraw(r, key, rds_text(rds_at(reply, 1)), queues[i], info);
+    if (e == ERR_OK && !str_eq(word, STR("none"))) /* what opened its shop is with the workers */
+        e = tsk_add_secret(r, NULL, "shop", str_of(key), (struct str){NULL, 0},
+                           (struct str[]){STR("store"), str_of(key)}, 2, info);
     if (e == ERR_OK && !str_eq(word, STR("ok")))
         e = err_set(info, ERR_NOT_FOUND, "There is no store %s.", key);
     rds_free(reply);

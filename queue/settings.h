@@ -107,8 +107,8 @@ struct set_store_write {
 enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct set_store_write *w,
                         int64_t *version, struct errinfo *info) MUST_CHECK;
 /* Leaves a tombstone: secrets and settings go, then waiting orders are withdrawn and failed ones
- * leave the list, in chunks. ERR_NOT_FOUND: there is none, or none any more (what an earlier call
- * had to leave undone is done first). */
+ * leave the list, in chunks, and a worker is asked to forget what opened the shop. ERR_NOT_FOUND:
+ * there is none, or none any more (what an earlier call had to leave undone is done first). */
 enum err set_store_delete(struct rds *r, const char *platform, const char *id, const char *who,
                           struct errinfo *info) MUST_CHECK;
 /* Keys ("shopify/x") of all live stores, sorted, in ARENA. */

@@ -25,7 +25,7 @@ enum err tsk_add(struct rds *r, const char *kind, struct str input, char id[37],
                  struct errinfo *info) MUST_CHECK;
 /* Adds one of KIND that hands SECRET to a worker, sealed under the hook key for OBJECT, since only
  * workers may write grants. MEMBERS: names and values of its input, N of both. A SECRET of {NULL,0}
- * is handed over as "". */
+ * is handed over as "", and needs no KEYS. */
 enum err tsk_add_secret(struct rds *r, const struct cry_keys *keys, const char *kind,
                         struct str object, struct str secret, const struct str *members, size_t n,
                         struct errinfo *info) MUST_CHECK;

@@ -185,3 +185,11 @@ def test_neither_secret_nor_token_is_readable_anywhere(still):
     grant = still.redis.call.hash(f"{lib.PREFIX}grant:s-shopify/{s.domain}")
     assert s.pair["api_client_secret"].encode() not in b"".join(v for v in grant.values())
     assert s.patch({"secrets": {name: None for name in PAIR}})[0] == 200
+
+
+def test_a_deleted_stores_secrets_are_gone_at_once(still):
+    s, grant = Shopify(still, pair=True), lib.PREFIX + "grant:s-shopify/"
+    by_hand(s, s.sell())
+    assert still.redis.call("EXISTS", grant + s.domain) == 1
+    assert still.receiver.api("DELETE", f"/stores/shopify/{s.domain}")[0] == 204
+    lib.wait_until(lambda: still.redis.call("EXISTS", grant + s.domain) == 0, "it is gone")
