@@ -362,7 +362,7 @@ enum err shp_read_shipments(struct reader *r, const struct js_value *root)
     enum err e = shp_count(r, root, "fulfillments", &n);
 
     for (size_t i = 0; i < n && e == ERR_OK; i++) {
-        const struct js_value *v = js_at(array, i);
+        const struct js_value *v = js_at(array, i), *lines = js_get(v, "line_items");
         char day[11];
 
         if (!went(v))
@@ -376,7 +376,7 @@ enum err shp_read_shipments(struct reader *r, const struct js_value *root)
             e = err_set(r->info, ERR_TOO_BIG, "fulfillments have more than %d lines.",
                         LIM_ORDER_LINES);
         for (size_t k = 0; k < line_n && e == ERR_OK; k++)
-            ship_line(r, js_at(js_get(v, "line_items"), k));
+            ship_line(r, js_at(lines, k));
     }
     /* A body without its shipments: then the shop's word for the whole has to do. */
     for (size_t i = 0; i < o->line_count && js_type(array) != JS_ARRAY; i++) {
