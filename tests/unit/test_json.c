@@ -38,35 +38,103 @@ static void assert_written(struct str text, const char *wanted)
     js_free(&doc);
 }
 
+static const struct str bad[] = {
+    STR_INIT(""),
+    STR_INIT("  "),
+    STR_INIT("NaN"),
+    STR_INIT("[Infinity]"),
+    STR_INIT("-Infinity"),
+    STR_INIT("nul"),
+    STR_INIT("nulll"),
+    STR_INIT("True"),
+    STR_INIT("01"),
+    STR_INIT("-"),
+    STR_INIT("[-]"),
+    STR_INIT("1."),
+    STR_INIT(".5"),
+    STR_INIT("1e"),
+    STR_INIT("1e+"),
+    STR_INIT("+1"),
+    STR_INIT("--1"),
+    STR_INIT("1-2"),
+    STR_INIT("0x1"),
+    STR_INIT("1 2"),
+    STR_INIT("[1,]"),
+    STR_INIT("[,1]"),
+    STR_INIT("[1 2]"),
+    STR_INIT("["),
+    STR_INIT("]"),
+    STR_INIT("{\"a\":1,}"),
+    STR_INIT("{\"a\"}"),
+    STR_INIT("{a:1}"),
+    STR_INIT("{1:2}"),
+    STR_INIT("{'a':1}"),
+    STR_INIT("/**/1"),
+    STR_INIT("1 //"),
+    STR_INIT("\"a\tb\""),
+    STR_INIT("\"a"),
+    STR_INIT("\"\\x\""),
+    STR_INIT("\"\\u12\""),
+    STR_INIT("\"\\"),
+    STR_INIT("{\"a\":1}x"),
+    STR_INIT("{}{}"),
+    STR_INIT("1\0"),
+    STR_INIT("\"\xff\""),
+    STR_INIT("\"\xc0\x80\""),
+    STR_INIT("\"\xc3\""),
+    STR_INIT("\"\xed\xa0\x80\""),
+    STR_INIT("{\"a"),
+    STR_INIT("\xef\xbb\xbf{}"),
+    STR_INIT("\"a\0b\""),
+    STR_INIT("\"\xf4\x90\x80\x80\""),
+    STR_INIT("[1,,2]"),
+    STR_INIT("[1:2]"),
+    STR_INIT("[1}"),
+    STR_INIT("{\"a\":1]"),
+    STR_INIT("[1]]"),
+    STR_INIT("{,\"a\":1}"),
+    STR_INIT("{\"a\":}"),
+    STR_INIT("{\"a\" 1}"),
+    STR_INIT("{\"a\"::1}"),
+    STR_INIT("{\"a\":1 \"b\":2}"),
+    STR_INIT("{\"a\",1}"),
+    STR_INIT("{\"a\":1,,\"b\":2}"),
+    STR_INIT("{null:1}"),
+    STR_INIT("{\"a\":1}}"),
+    STR_INIT("-01"),
+    STR_INIT("-.5"),
+    STR_INIT("1.e1"),
+    STR_INIT("1e1.5"),
+    STR_INIT("1eE2"),
+    STR_INIT("1 000"),
+    STR_INIT("-Inf"),
+    STR_INIT("fals"),
+    STR_INIT("truetrue"),
+    STR_INIT("true\0"),
+    STR_INIT("\x0b"
+             "1"),
+    STR_INIT("\xc2\xa0"
+             "1"),
+    STR_INIT("[1\x0c]"),
+    STR_INIT("\xff\xfe[\0]\0"),
+    STR_INIT("\"\\U0041\""),
+    STR_INIT("\"\\u00g0\""),
+    STR_INIT("\"\\ud800\\\""),
+    STR_INIT("\"\\ud800\\u12\""),
+    STR_INIT("\"\\a\""),
+    STR_INIT("\"\\\n\""),
+    STR_INIT("\"\\\xc3\xa9\""),
+    STR_INIT("\\u0022a\""),
+    STR_INIT("\"\xe0\x80\xaf\""),
+    STR_INIT("\"\xf0\x80\x80\xaf\""),
+    STR_INIT("\"\xf8\x88\x80\x80\x80\""),
+    STR_INIT("\"\xbf\""),
+    STR_INIT("{\"\xff\":1}"),
+    STR_INIT("\"\xf0\x9f\x98\""),
+};
+
 static void what_is_not_json_is_refused(void **state)
 {
-    static const struct str bad[] = {
-        STR_INIT(""),          STR_INIT("  "),
-        STR_INIT("NaN"),       STR_INIT("[Infinity]"),
-        STR_INIT("-Infinity"), STR_INIT("nul"),
-        STR_INIT("nulll"),     STR_INIT("True"),
-        STR_INIT("01"),        STR_INIT("-"),
-        STR_INIT("[-]"),       STR_INIT("1."),
-        STR_INIT(".5"),        STR_INIT("1e"),
-        STR_INIT("1e+"),       STR_INIT("+1"),
-        STR_INIT("--1"),       STR_INIT("1-2"),
-        STR_INIT("0x1"),       STR_INIT("1 2"),
-        STR_INIT("[1,]"),      STR_INIT("[,1]"),
-        STR_INIT("[1 2]"),     STR_INIT("["),
-        STR_INIT("]"),         STR_INIT("{\"a\":1,}"),
-        STR_INIT("{\"a\"}"),   STR_INIT("{a:1}"),
-        STR_INIT("{1:2}"),     STR_INIT("{'a':1}"),
-        STR_INIT("/**/1"),     STR_INIT("1 //"),
-        STR_INIT("\"a\tb\""),  STR_INIT("\"a"),
-        STR_INIT("\"\\x\""),   STR_INIT("\"\\u12\""),
-        STR_INIT("\"\\"),      STR_INIT("{\"a\":1}x"),
-        STR_INIT("{}{}"),      STR_INIT("1\0"),
-        STR_INIT("\"\xff\""),  STR_INIT("\"\xc0\x80\""),
-        STR_INIT("\"\xc3\""),  STR_INIT("\"\xed\xa0\x80\""),
-        STR_INIT("{\"a"),      STR_INIT("\xef\xbb\xbf{}"),
-        STR_INIT("\"a\0b\""),  STR_INIT("\"\xf4\x90\x80\x80\""),
-    };
-
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct js_doc doc = {0};
@@ -79,6 +147,18 @@ static void what_is_not_json_is_refused(void **state)
     }
 }
 
+static void a_text_that_was_cut_off_is_refused(void **state)
+{
+    const struct str whole = STR(
+        "{\"a\\u00e9\":[1,\"b\\ud83d\\ude00\xe2\x82\xac\",true,[],false],\"c\":{\"d\":-1.5e+3}}");
+    struct js_doc doc = parse(whole);
+
+    (void)state;
+    js_free(&doc);
+    for (size_t n = 0; n < whole.n; n++)
+        assert_int_equal(js_parse((struct str){whole.p, n}, whole.n, &doc, NULL), ERR_SYNTAX);
+}
+
 static void what_is_read_is_written_again_with_its_numbers_as_they_were(void **state)
 {
     (void)state;
@@ -89,6 +169,11 @@ static void what_is_read_is_written_again_with_its_numbers_as_they_were(void **s
                    "\"\xc3\xa9\xf0\x9f\x98\x80/\\\"\\\\\\n\\u0001\"");
     assert_written(STR("\"a\\u0000b\""), "\"a\\u0000b\"");
     assert_written(STR("12"), "12");
+    assert_written(STR("-0"), "-0");
+    assert_written(STR("[0e1,1E-2,-1.0e+00]\r\n\t "), "[0e1,1E-2,-1.0e+00]");
+    assert_written(STR("\"\\uDBFF\\uDFFF\\ud800\\ud800\\udc00\\uffff\""),
+                   "\"\xf4\x8f\xbf\xbf\xef\xbf\xbd\xf0\x90\x80\x80\xef\xbf\xbf\"");
+    assert_written(STR("{\"\\u0061\":1,\"a\":2,\"A\":3}"), "{\"a\":2,\"A\":3}");
     assert_written(STR("null"), "null");
     assert_written(STR("18446744073709551615"), "18446744073709551615");
     assert_written(STR("{\"a\":1,\"a\":2}"), "{\"a\":2}");
@@ -425,6 +510,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_json_is_refused),
+        cmocka_unit_test(a_text_that_was_cut_off_is_refused),
         cmocka_unit_test(what_is_read_is_written_again_with_its_numbers_as_they_were),
         cmocka_unit_test(an_integer_is_exact_or_not_one),
         cmocka_unit_test(an_integer_of_more_than_64_bits_is_refused_rather_than_changed),
