@@ -14,8 +14,10 @@
  * half of it by chance. */
 #define AWAY_MS 5000
 
-/* A secret that was entered goes to a worker as a task, which takes a moment. */
+/* A secret that was entered goes to a worker as a task, which takes a moment; one that is not here
+ * after so many seconds could not be opened. */
 #define ON_ITS_WAY_MS 1000
+#define ON_ITS_WAY_S 60
 #define AWAY_MAX_MS 300000
 /* What somebody has to mend is tried again all the same: it may have been mended on the other
  * side. A new token lets the lane go at once. */
@@ -416,19 +418,52 @@ static enum read_next work_one(struct reading *w, const struct fet_item *item)
     return next;
 }
 
-/* Whether somebody entered what opens the shop, although it is not here: by the store as it is now,
- * since the one at hand may be older than that by a second. */
-static bool was_entered(struct reading *w)
+/* When somebody entered what opens the shop, although it is not here; 0: nobody did. By the store
+ * as it is now, since the one at hand may be older than that by a second. */
+static int64_t entered_at(struct reading *w)
 {
+    static const enum set_secret opening[] = {SET_API_TOKEN, SET_API_CLIENT_SECRET,
+                                              SET_REFRESH_TOKEN};
     struct set_store *now = NULL;
     struct errinfo info = {0};
-    bool entered = set_store_reads(w->store);
+    enum err e = set_store_read(w->f->stores, w->r, w->store->platform, w->store->id, &now, &info);
+    const struct set_store *s = e == ERR_OK ? now : w->store;
+    int64_t at = 0;
 
-    if (!entered &&
-        set_store_read(w->f->stores, w->r, w->store->platform, w->store->id, &now, &info) == ERR_OK)
-        entered = set_store_reads(now);
+    for (size_t i = 0; i < sizeof(opening) / sizeof(opening[0]); i++) {
+        if (s->secret_at[opening[i]] > at)
+            at = s->secret_at[opening[i]];
+    }
     set_store_put(now);
-    return entered;
+    return at;
+}
+
+/* Whether what was entered AT may still come, by the clock that AT is of. */
+static bool is_on_its_way(struct reading *w, int64_t at)
+{
+    struct rds_reply *now = NULL;
+    struct errinfo info = {0};
+    enum err e = rds_call(w->r, (struct str[]){STR("TIME")}, 1, &now, &info);
+    bool is = at > 0 && (e != ERR_OK || rds_int(rds_at(now, 0)) - at < ON_ITS_WAY_S);
+
+    rds_free(now);
+    return is;
+}
+
+/* Nothing opens the shop. */
+static void hold_shut(struct reading *w, bool entered)
+{
+    bool amazon = strcmp(w->store->platform, "amazon") == 0;
+    struct str why =
+        entered ? STR("What opens the shop was entered, but no worker could keep it: see whether "
+                      "LH_HOOK_KEY is the same everywhere, and enter it again.")
+        : amazon
+            ? STR("Orders cannot be read from Amazon: enter the seller's secrets.refresh_token.")
+            : STR("Orders cannot be read from the shop: enter the app's secrets.api_client_id and "
+                  "secrets.api_client_secret, or its secrets.api_token.");
+
+    w->denied = true;
+    hold(w, DENIED_MS, true, why);
 }
 
 /* The store and what opens its shop. READ_STOP: there is nothing to open it with. */
@@ -458,17 +493,12 @@ static enum read_next prepare(struct reading *w)
         return READ_GO;
     if (e != ERR_NOT_FOUND && e != ERR_CRYPTO)
         return ftc_no_redis(w, &info);
-    if (e == ERR_NOT_FOUND && was_entered(w)) {
+    int64_t at = e == ERR_NOT_FOUND ? entered_at(w) : 0;
+    if (is_on_its_way(w, at))
         hold(w, ON_ITS_WAY_MS, false,
              STR("What opens the shop was entered a moment ago, and is on its way here."));
-        return READ_STOP;
-    }
-    w->denied = true;
-    hold(w, DENIED_MS, true,
-         strcmp(w->store->platform, "amazon") == 0
-             ? STR("Orders cannot be read from Amazon: enter the seller's secrets.refresh_token.")
-             : STR("Orders cannot be read from the shop: enter the app's secrets.api_client_id and "
-                   "secrets.api_client_secret, or its secrets.api_token."));
+    else
+        hold_shut(w, at > 0);
     return READ_STOP;
 }
 

@@ -154,6 +154,18 @@ def test_a_token_that_was_entered_just_now_is_waited_for(still):
     assert check(s)["orders"] == {"readable": True, "message": None}
 
 
+def test_a_token_that_never_reached_the_workers_is_told_instead_of_waited_for(still):
+    s = Shopify(still, token=False)
+    assert s.patch({"secrets": {"api_token": s.token}})[0] == 200
+    assert check(s)["orders"]["readable"]
+    assert still.redis.call("DEL", f"{lib.PREFIX}grant:s-shopify/{s.domain}") == 1
+    still.redis.call("HSET", f"{lib.PREFIX}store:shopify/{s.domain}", "secret_at:api_token", 1)
+    told = check(s)
+    assert not told["orders"]["readable"] and "LH_HOOK_KEY" in told["orders"]["message"]
+    assert s.patch({"secrets": {"api_token": s.token}})[0] == 200  # entered again
+    assert check(s)["orders"]["readable"]
+
+
 def test_a_token_that_opens_nothing_is_the_answer_at_once_however_long_the_shop_is_left_alone(still):
     s = Shopify(still)
     change(s, token="another")
