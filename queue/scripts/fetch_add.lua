@@ -51,5 +51,5 @@ local rests = not st or st == 'skipped' or st == 'kept'
 if rests then redis.call('HSET', key, 'st', 'skipped', 'reason', reason) end
 trail_add(O, '"kind":"event","event":"' .. ARGV[6] .. '","result":"' .. result .. '","reason":"' .. reason
   .. '"' .. (ARGV[10] ~= '' and ',' or '') .. ARGV[10])
-if rests or st == 'done' then at_rest(O) end
+if st ~= 'waiting' and st ~= 'leased' and st ~= 'failed' then at_rest(O) end
 return { result, reason }

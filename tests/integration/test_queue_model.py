@@ -773,6 +773,19 @@ def test_a_fetch_is_asked_for_once_and_is_in_the_trail(queue):
     assert queue.redis("LLEN", f"{PREFIX}trail:{order}") == 2
 
 
+def test_the_trail_of_an_order_at_rest_expires_after_a_fetch_was_asked_for(queue, redis):
+    order = "shopify/acme/001"
+    queue.ingest(order)
+    queue.lease().complete({order: "failed"})
+    queue.run("dismiss", "acme", "sam", order)
+    redis.call("DEL", PREFIX + "trail:" + order)  # its retention is over
+    assert fetch(queue, order) == ["queued", "waiting_for_fetch"]
+    assert redis.call("PTTL", PREFIX + "trail:" + order) > 0
+    queue.ingest(order, stamp="2")
+    fetch(queue, order)
+    assert redis.call("PTTL", PREFIX + "trail:" + order) == -1
+
+
 def test_a_fetch_that_waits_for_later_is_due_at_once(queue):
     order = "shopify/acme/001"
     fetch(queue, order)
