@@ -103,14 +103,17 @@ void shp_hook_shown(struct str uri, struct buf *out)
     while (n < text.n && text.p[n] != '?' && text.p[n] != '#')
         n++;
     text.n = n;
-    if (is_https(text)) {
-        struct str at = authority(text);
-        size_t user = at.n;
+    const char *slashes = text.n > 0 ? memmem(text.p, text.n, "://", 3) : NULL;
 
-        while (user > 0 && at.p[user - 1] != '@')
-            user--;
-        buf_add_str(out, scheme);
-        text = (struct str){at.p + user, text.n - scheme.n - user};
+    if (slashes) {
+        size_t head = (size_t)(slashes - text.p) + 3, host = head;
+
+        for (size_t i = head; i < text.n && text.p[i] != '/'; i++) {
+            if (text.p[i] == '@')
+                host = i + 1;
+        }
+        buf_add(out, text.p, head);
+        text = (struct str){text.p + host, text.n - host};
     }
     buf_add_str(out, text);
 }

@@ -125,6 +125,7 @@ static void an_address_is_shown_without_what_may_be_a_secret(void **state)
         {HERE, HERE},
         {"https://me:secret@h.example/a@b?token=x#y", "https://h.example/a@b"},
         {"https://h.example?token=x", "https://h.example"},
+        {"http://me:secret@h.example/a@b", "http://h.example/a@b"},
         {"pubsub://project:topic", "pubsub://project:topic"},
         {"", ""},
     };
