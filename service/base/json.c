@@ -37,7 +37,7 @@ struct reader {
     struct arena *arena;
     struct js_value *stack; /* the items of what is open, innermost last */
     size_t top, room;
-    size_t values; /* read so far */
+    size_t values, most; /* read so far; allowed */
     int depth;
     struct errinfo *info;
 };
@@ -340,8 +340,8 @@ static size_t join_members(struct js_value *members, size_t n)
 
 static enum err push(struct reader *r, const struct js_value *v)
 {
-    if (++r->values > LIM_JSON_VALUES)
-        return err_set(r->info, ERR_TOO_BIG, "The JSON has more than %d values.", LIM_JSON_VALUES);
+    if (++r->values > r->most)
+        return err_set(r->info, ERR_TOO_BIG, "The JSON has more than %zu values.", r->most);
     if (r->top == r->room) {
         size_t room = r->room > 0 ? 2 * r->room : 256;
         struct js_value *wider = x_alloc(room * sizeof(*wider));
@@ -486,6 +486,7 @@ enum err js_parse(struct str text, size_t max_bytes, struct js_doc *doc, struct 
                        max_bytes);
     if (str_trim(text).n == 0)
         return err_set(info, ERR_SYNTAX, "The JSON is empty.");
+    r.most = text.n / 8 > LIM_JSON_VALUES ? text.n / 8 : LIM_JSON_VALUES;
     r.arena = &doc->arena;
     copy = arena_alloc(r.arena, text.n + SLACK);
     memcpy(copy, text.p, text.n);

@@ -7,7 +7,8 @@
 /* JSON nesting that any body may have. Shopify's deepest order is 8, Xero's deepest answer 7. */
 #define LIM_JSON_DEPTH 32
 
-/* Values in a JSON document, members and elements: what 8 MiB of real orders hold is under half. */
+/* Values in a JSON document, members and elements, beyond which each needs 8 bytes of text: real
+ * orders have twice that. Bounds the memory that a hostile text takes. */
 #define LIM_JSON_VALUES 1000000
 
 /* A JSON document's largest text where nothing narrower is said: LH_MAX_BODY's default. */
