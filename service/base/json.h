@@ -27,8 +27,8 @@ struct js_doc {
 /* Parses TEXT as exactly one JSON value. ERR_SYNTAX (with the byte offset), ERR_TOO_BIG when over
  * MAX_BYTES or LIM_JSON_DEPTH, or with more values than both LIM_JSON_VALUES and an eighth of its
  * bytes. A key with \u0000 and an integer of more than 64 bits are ERR_SYNTAX too. DOC is
- * overwritten, and empty after an error; it needs TEXT no more. Of duplicate keys the last counts. A
- * surrogate without its other half is read as U+FFFD. */
+ * overwritten, and empty after an error; it needs TEXT no more. Of duplicate keys the last counts.
+ * A surrogate without its other half is read as U+FFFD. */
 enum err js_parse(struct str text, size_t max_bytes, struct js_doc *doc,
                   struct errinfo *info) MUST_CHECK;
 void js_free(struct js_doc *doc);
