@@ -201,6 +201,7 @@ static void a_token_that_nobody_uses_is_wiped_after_an_hour(void **state)
 /* Each row: what Shopify answers instead of a token. */
 static void every_refusal_of_a_token_has_its_verdict(void **state)
 {
+    static char long_token[24000]; /* no header has room for it */
     static const struct {
         const char *answer;
         enum shc_verdict verdict;
@@ -229,10 +230,17 @@ static void every_refusal_of_a_token_has_its_verdict(void **state)
         {"200 |{\"access_token\":\"\",\"expires_in\":86399}", SHC_DOWN, SHC_ALLOWED, -1,
          "no token that can be read"},
         {"200 |{\"access_token\":\"shpat_x\"}", SHC_DOWN, SHC_ALLOWED, -1, "no token that can be"},
+        {TOKEN_OF("shpat_x\\nX-A:b", "86399"), SHC_DOWN, SHC_ALLOWED, -1, "no token that can be"},
+        {TOKEN_OF("shpat x", "86399"), SHC_DOWN, SHC_ALLOWED, -1, "no token that can be read"},
+        {TOKEN_OF("shpat_x", "-1"), SHC_DOWN, SHC_ALLOWED, -1, "no token that can be read"},
+        {TOKEN_OF("shpat_x", "1e400"), SHC_DOWN, SHC_ALLOWED, -1, "no token that can be read"},
+        {long_token, SHC_DOWN, SHC_ALLOWED, -1, "no token that can be read"},
         {TOKEN_OF("shpat_x", "0"), SHC_DOWN, SHC_ALLOWED, -1, "no token that can be read"},
     };
 
     (void)state;
+    (void)snprintf(long_token, sizeof(long_token),
+                   "200 |{\"access_token\":\"%020000d\",\"expires_in\":86399}", 7);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const char *answers[] = {rows[i].answer, TOKEN, LIST};
         struct talk t;
