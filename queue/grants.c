@@ -332,7 +332,7 @@ enum err grt_expire(struct rds *r, const char *grant, int64_t version, struct er
 }
 
 static enum err put(struct rds *r, const struct cry_keys *master, const char *grant,
-                    const char *kind, const char *client_id, struct str secret,
+                    const char *kind, const char *client_id, struct str secret, const char *entered,
                     struct errinfo *info)
 {
     struct rds_reply *reply = NULL;
@@ -344,8 +344,9 @@ static enum err put(struct rds *r, const struct cry_keys *master, const char *gr
     e = seal(master, grant, "secret", secret, &sealed, info);
     if (e == ERR_OK)
         e = run(r, grant,
-                (struct str[]){STR("put"), str_of(kind), str_of(client_id), buf_str(&sealed)}, 4,
-                &reply, info);
+                (struct str[]){STR("put"), str_of(kind), str_of(client_id), buf_str(&sealed),
+                               str_of(entered)},
+                5, &reply, info);
     rds_free(reply);
     buf_free_secret(&sealed);
     return e;
@@ -354,7 +355,7 @@ static enum err put(struct rds *r, const struct cry_keys *master, const char *gr
 enum err grt_put_client(struct rds *r, const struct cry_keys *master, const char *grant,
                         const char *client_id, struct str client_secret, struct errinfo *info)
 {
-    return put(r, master, grant, "client_credentials", client_id, client_secret, info);
+    return put(r, master, grant, "client_credentials", client_id, client_secret, "", info);
 }
 
 void grt_shop_id(const char *store_key, char out[GRT_SHOP_ID])
@@ -363,12 +364,13 @@ void grt_shop_id(const char *store_key, char out[GRT_SHOP_ID])
 }
 
 enum err grt_put_shop(struct rds *r, const struct cry_keys *master, const char *store_key,
-                      const char *client_id, struct str secret, struct errinfo *info)
+                      const char *client_id, struct str secret, const char *entered,
+                      struct errinfo *info)
 {
     char id[GRT_SHOP_ID];
 
     grt_shop_id(store_key, id);
-    return put(r, master, id, "shop", client_id, secret, info);
+    return put(r, master, id, "shop", client_id, secret, entered, info);
 }
 
 enum err grt_shop(struct rds *r, const struct cry_keys *master, const char *store_key,

@@ -78,9 +78,11 @@ enum err grt_client_same(struct rds *r, const struct cry_keys *master, const cha
  * writes into OUT. Where it is a token (Shopify's api_token, Amazon's refresh_token), its client id
  * is "". */
 void grt_shop_id(const char *store_key, char out[GRT_SHOP_ID]);
-/* Creates or replaces it. ERR_TOO_BIG: the client id. */
+/* Creates or replaces it, unless what is there was entered later. ENTERED: the store's version that
+ * it came with; "": not known, it replaces. ERR_TOO_BIG: the client id. */
 enum err grt_put_shop(struct rds *r, const struct cry_keys *master, const char *store_key,
-                      const char *client_id, struct str secret, struct errinfo *info) MUST_CHECK;
+                      const char *client_id, struct str secret, const char *entered,
+                      struct errinfo *info) MUST_CHECK;
 /* Opens it into OUT's client_id and client_secret; free it. ERR_NOT_FOUND: there is none (yet);
  * ERR_CRYPTO: these keys do not open it. */
 enum err grt_shop(struct rds *r, const struct cry_keys *master, const char *store_key,

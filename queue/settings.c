@@ -550,10 +550,11 @@ static enum err saved(const struct rds_reply *reply, const struct set_store_writ
 
 /* What opens the shop now, or that nothing does any more, goes to a worker, as one task. */
 static enum err send_shop(struct rds *r, const struct cry_keys *keys, const char *key,
-                          const struct set_store_write *w, struct errinfo *info)
+                          const struct set_store_write *w, int64_t version, struct errinfo *info)
 {
     struct str secret = {NULL, 0}, client_id = w->secret[SET_API_CLIENT_ID];
     bool changed = false;
+    char entered[24];
 
     for (int i = 0; i < SET_SECRET_COUNT; i++) {
         if (!set_secret_is_workers(i))
@@ -564,9 +565,11 @@ static enum err send_shop(struct rds *r, const struct cry_keys *keys, const char
     }
     if (!changed)
         return ERR_OK;
-    const struct str members[] = {STR("store"), str_of(key), STR("client_id"),
-                                  client_id.p ? client_id : STR("")};
-    return tsk_add_secret(r, keys, "shop", str_of(key), secret, members, 4, info);
+    (void)snprintf(entered, sizeof(entered), "%lld", (long long)version);
+    const struct str members[] = {STR("store"),     str_of(key),
+                                  STR("client_id"), client_id.p ? client_id : STR(""),
+                                  STR("version"),   str_of(entered)};
+    return tsk_add_secret(r, keys, "shop", str_of(key), secret, members, 6, info);
 }
 
 enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct set_store_write *w,
@@ -599,7 +602,7 @@ enum err set_store_save(struct rds *r, const struct cry_keys *keys, const struct
     if (e == ERR_OK)
         e = saved(reply, w, version, info);
     if (e == ERR_OK)
-        e = send_shop(r, keys, key, w, info);
+        e = send_shop(r, keys, key, w, rds_int(rds_at(reply, 1)), info);
     rds_free(stored);
     rds_free(reply);
     arena_free(&arena);

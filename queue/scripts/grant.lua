@@ -4,7 +4,9 @@
 -- ARGV: 1 grant  2 what: get | begin | store | abandon | expire | put | consent | reseal | forget, and for
 --   begin: 3 version  4 holder  5 ms       store: 3 version  4 holder  5 sealed token  6 valid for ms
 --     7 sealed refresh token or ''         abandon: 3 holder    expire: 3 version
---   put: 3 kind  4 client id  5 sealed secret    consent: 3 grant of its client  4 sealed token
+--   put: 3 kind  4 client id  5 sealed secret  6 order of entry or ''; one that was entered before what is
+--     there changes nothing
+--   consent: 3 grant of its client  4 sealed token
 --     5 valid for ms  6 sealed refresh token     reseal: 3 field  4 sealed text  5 the same, sealed anew
 -- Returns {} when there is no such grant, else {1 (done) or 0 (not, by version or holder), version,
 -- ms that the token is still valid, client id, sealed secret, sealed token, kind, grant of the client,
@@ -44,9 +46,15 @@ elseif what == 'abandon' then
 elseif what == 'expire' then
   if version == ARGV[3] then redis.call('HDEL', key, 'access', 'expires') end
 elseif what == 'put' then
-  redis.call('HINCRBY', key, 'version', 1)
-  redis.call('HSET', key, 'kind', ARGV[3], 'client_id', ARGV[4], 'secret', ARGV[5])
-  redis.call('HDEL', key, 'access', 'expires', 'holder', 'until')
+  local entered = tonumber(ARGV[6])
+  if entered and entered < tonumber(redis.call('HGET', key, 'entered') or 0) then
+    done = 0
+  else
+    redis.call('HINCRBY', key, 'version', 1)
+    redis.call('HSET', key, 'kind', ARGV[3], 'client_id', ARGV[4], 'secret', ARGV[5])
+    if entered then redis.call('HSET', key, 'entered', ARGV[6]) end
+    redis.call('HDEL', key, 'access', 'expires', 'holder', 'until')
+  end
 elseif what == 'consent' then
   if access ~= ARGV[4] then
     redis.call('HINCRBY', key, 'version', 1)

@@ -82,7 +82,8 @@ static enum err opens_shop(struct job *j, struct str store, bool *opens, struct 
     return x;
 }
 
-/* What opens a shop, or that nothing does any more. */
+/* What opens a shop, or that nothing does any more. Tasks overtake each other: what was entered
+ * before what is kept changes nothing, and of a store that has nothing any more nothing stays. */
 static enum err store_shop(struct job *j, struct errinfo *info)
 {
     const char *store = input(j, "store");
@@ -90,21 +91,23 @@ static enum err store_shop(struct job *j, struct errinfo *info)
     struct str context = str_of(arena_printf(&j->arena, "task/shop/%s", store));
     struct buf secret = BUF_CAP(LIM_API_BODY);
     char grant[GRT_SHOP_ID];
+    bool opens = false;
     enum err x = ERR_OK;
 
     if (!store[0])
         return lacks(info);
     grt_shop_id(store, grant);
-    if (sealed.n == 0) { /* unless a new one was entered since: tasks can overtake each other */
-        bool opens = false;
-
-        x = opens_shop(j, str_of(store), &opens, info);
-        return x == ERR_OK && !opens ? grt_forget(j->r, grant, info) : x;
+    if (sealed.n > 0) {
+        x = cry_open(j->e->hook, sealed, context, &secret, info);
+        if (x == ERR_OK)
+            x = grt_put_shop(j->r, j->e->master, store, input(j, "client_id"), buf_str(&secret),
+                             input(j, "version"), info);
     }
-    x = cry_open(j->e->hook, sealed, context, &secret, info);
     if (x == ERR_OK)
-        x = grt_put_shop(j->r, j->e->master, store, input(j, "client_id"), buf_str(&secret), info);
-    if (x == ERR_OK)
+        x = opens_shop(j, str_of(store), &opens, info);
+    if (x == ERR_OK && !opens)
+        x = grt_forget(j->r, grant, info);
+    else if (x == ERR_OK && sealed.n > 0)
         x = fet_release(j->r, store, info);
     buf_free_secret(&secret);
     return x;

@@ -193,3 +193,28 @@ def test_a_deleted_stores_secrets_are_gone_at_once(still):
     assert still.redis.call("EXISTS", grant + s.domain) == 1
     assert still.receiver.api("DELETE", f"/stores/shopify/{s.domain}")[0] == 204
     lib.wait_until(lambda: still.redis.call("EXISTS", grant + s.domain) == 0, "it is gone")
+
+
+def test_a_secret_that_reaches_a_worker_late_neither_replaces_a_newer_one_nor_outlives_its_store(own_stack):
+    stack = own_stack(worker=False, LH_RECONCILE=0)
+    s, call, grant = Shopify(stack, pair=True), stack.redis.call, lib.PREFIX + "grant:s-shopify/"
+    late = [call.hash(f"{lib.PREFIX}task:{task.decode()}") for task in call("ZRANGE", lib.PREFIX + "tasks", 0, -1)]
+
+    def again():
+        """As after a worker that lost Redis while it had them."""
+        lib.wait_until(lambda: call("ZCARD", lib.PREFIX + "tasks") == 0, "all is with a worker")
+        for i, task in enumerate(late):
+            call("HSET", f"{lib.PREFIX}task:late-{i}", *(x for pair in task.items() for x in pair))
+            call("ZADD", lib.PREFIX + "tasks", 0, f"late-{i}")
+        lib.wait_until(lambda: call("ZCARD", lib.PREFIX + "tasks") == 0, "all is with a worker again")
+
+    assert any(task["kind"] == b"shop" for task in late)
+    assert s.patch({"secrets": {"api_token": s.token}})[0] == 200
+    stack.start_worker()
+    again()
+    assert call("HGET", grant + s.domain, "client_id") == b""
+    by_hand(s, s.sell())
+    assert s.tokens() == []
+    assert stack.receiver.api("DELETE", f"/stores/shopify/{s.domain}")[0] == 204
+    again()
+    assert call("EXISTS", grant + s.domain) == 0

@@ -284,9 +284,10 @@ static void what_opens_a_shop_is_kept_sealed_and_by_store(void **state)
 
     (void)state;
     assert_int_equal(grt_shop(r, &master, "amazon/A1", &token, &info), ERR_NOT_FOUND);
-    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", "", STR("Atzr|one"), &info), ERR_OK);
-    assert_int_equal(grt_put_shop(r, &master, "amazon/A2", "", STR("Atzr|two"), &info), ERR_OK);
-    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", "", STR("Atzr|three"), &info), ERR_OK);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", "", STR("Atzr|one"), "", &info), ERR_OK);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A2", "", STR("Atzr|two"), "", &info), ERR_OK);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", "", STR("Atzr|three"), "", &info),
+                     ERR_OK);
     assert_int_equal(grt_shop(r, &master, "amazon/A1", &token, &info), ERR_OK);
     assert_true(str_eq(buf_str(&token.client_secret), STR("Atzr|three")));
     assert_string_equal(token.client_id, "");
@@ -303,17 +304,28 @@ static void what_opens_a_shop_is_kept_sealed_and_by_store(void **state)
     x_free(text);
 
     /* A pair in the token's place, and a token in the pair's. */
-    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", "app", STR("app's"), &info), ERR_OK);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", "app", STR("app's"), "", &info), ERR_OK);
     assert_int_equal(grt_shop(r, &master, "amazon/A1", &token, &info), ERR_OK);
     assert_string_equal(token.client_id, "app");
     assert_true(str_eq(buf_str(&token.client_secret), STR("app's")));
     grt_token_free(&token);
-    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", "", STR("Atzr|four"), &info), ERR_OK);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", "", STR("Atzr|four"), "", &info),
+                     ERR_OK);
     assert_int_equal(grt_shop(r, &master, "amazon/A1", &token, &info), ERR_OK);
     assert_string_equal(token.client_id, "");
     grt_token_free(&token);
     memset(long_id, 'a', sizeof(long_id) - 1);
-    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", long_id, STR("x"), &info), ERR_TOO_BIG);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", long_id, STR("x"), "", &info),
+                     ERR_TOO_BIG);
+
+    /* What was entered before what is there comes too late. */
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", "", STR("Atzr|10"), "10", &info),
+                     ERR_OK);
+    assert_int_equal(grt_put_shop(r, &master, "amazon/A1", "app", STR("9's"), "9", &info), ERR_OK);
+    assert_int_equal(grt_shop(r, &master, "amazon/A1", &token, &info), ERR_OK);
+    assert_true(str_eq(buf_str(&token.client_secret), STR("Atzr|10")));
+    assert_string_equal(token.client_id, "");
+    grt_token_free(&token);
 
     grt_shop_id("amazon/A1", id);
     assert_int_equal(grt_forget(r, id, &info), ERR_OK);
