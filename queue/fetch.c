@@ -133,12 +133,10 @@ enum err fet_alive(struct rds *r, const struct fet_lease *l, struct errinfo *inf
 enum err fet_tried(struct rds *r, const struct fet_lease *l, const struct fet_item *item,
                    int64_t *tries, struct errinfo *info)
 {
-    char key[sizeof(RDS_PREFIX "fetchtries:") + sizeof(l->store)];
+    const struct str argv[] = {str_of(l->store), str_of(l->token), item->id};
     struct rds_reply *reply = NULL;
+    enum err e = rds_script(r, "fetch_tried", argv, 3, &reply, info);
 
-    (void)snprintf(key, sizeof(key), RDS_PREFIX "fetchtries:%s", l->store);
-    struct str argv[] = {STR("HINCRBY"), str_of(key), item->id, STR("1")};
-    enum err e = rds_call(r, argv, 4, &reply, info);
     *tries = e == ERR_OK ? rds_int(reply) : 0;
     rds_free(reply);
     return e;

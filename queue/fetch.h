@@ -90,7 +90,7 @@ enum err fet_permit(struct rds *r, struct fet_lease *l, int64_t lease_ms, const 
 enum err fet_alive(struct rds *r, const struct fet_lease *l, struct errinfo *info) MUST_CHECK;
 
 /* Counts a try at which the shop failed at ITEM while it gave others; *TRIES: since it was asked
- * for. Forgotten when it is read. */
+ * for, 0 if L is over. Forgotten when it is read. */
 enum err fet_tried(struct rds *r, const struct fet_lease *l, const struct fet_item *item,
                    int64_t *tries, struct errinfo *info) MUST_CHECK;
 

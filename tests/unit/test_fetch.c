@@ -615,6 +615,24 @@ static void test_a_refusal_counts_only_for_the_token_that_it_was_of(void **state
     }
 }
 
+static void test_tries_are_counted_only_under_a_lease(void **state)
+{
+    int64_t tries = 0;
+
+    (void)state;
+    ask(A, "1");
+    struct fet_lease l = lease(60000, 20);
+    for (int i = 1; i <= 2; i++) {
+        assert_int_equal(fet_tried(r, &l, &l.items[0], &tries, NULL), ERR_OK);
+        assert_int_equal(tries, i);
+    }
+    delete_store(A);
+    assert_int_equal(fet_tried(r, &l, &l.items[0], &tries, NULL), ERR_OK);
+    assert_int_equal(tries, 0);
+    assert_int_equal(redis_int(r, "EXISTS", RDS_PREFIX "fetchtries:" A), 0);
+    fet_lease_free(&l);
+}
+
 static void test_a_check_is_made_at_once_though_the_lease_before_it_is_refused(void **state)
 {
     struct fet_end refused = {.hold_ms = 900000, .why = "Enter a new token.", .refused = true};
@@ -845,6 +863,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_lost_lane_is_put_back_and_counted, fresh),
         cmocka_unit_test_setup(test_a_backfill_is_paused_resumed_and_ends_its_task, fresh),
         cmocka_unit_test_setup(test_a_refusal_counts_only_for_the_token_that_it_was_of, fresh),
+        cmocka_unit_test_setup(test_tries_are_counted_only_under_a_lease, fresh),
         cmocka_unit_test_setup(test_a_check_is_made_at_once_though_the_lease_before_it_is_refused,
                                fresh),
         cmocka_unit_test_setup(test_a_cancelled_backfill_leaves_nothing, fresh),
