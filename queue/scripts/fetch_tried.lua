@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- fetch_tried: counts a try at which a store's shop failed at one order while it gave others.
+-- fetch_tried: counts a try at which a store's shop failed at one order while it answered others.
 -- ARGV: 1 store  2 token  3 order
 -- Returns the tries since it was asked for; 0 if the lease is over: then nothing was counted, and nothing
 -- stays of a store that was deleted meanwhile.

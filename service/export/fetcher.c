@@ -377,7 +377,7 @@ static enum read_next work_item(struct reading *w, const struct fet_item *item)
     return fetch_order(w, item);
 }
 
-/* The shop failed at ITEM. If that was an order, and the first thing it failed at since it gave
+/* The shop failed at ITEM. If that was an order, and the first thing it failed at since it answered
  * others, that is a try; after the last one the order is given up, so that people see it. True: it
  * was. */
 static bool give_up(struct reading *w, const struct fet_item *item)
@@ -395,8 +395,8 @@ static bool give_up(struct reading *w, const struct fet_item *item)
         return true;
     return park(w, item, "shop-fails-at-order",
                 str_of(arena_printf(&w->arena,
-                                    "The shop failed %lld times at this order, while it gave "
-                                    "others: %s",
+                                    "The shop failed %lld times at this order, while it answered "
+                                    "other questions: %s",
                                     (long long)tries, w->why))) == READ_GO;
 }
 

@@ -546,7 +546,7 @@ const struct cat_row cat_rows[] = {
                "invoice that is in Xero already stays as it is.",
      .fix_in = CAT_FIX_SHOP, .retry = CAT_RETRY_NO},
     {.id = "shop-fails-at-order",
-     .cause = "The shop failed each time it was asked for this order, while it gave others.",
+     .cause = "The shop failed each time it was asked for this order, while it answered others.",
      .action = "Look at the order in the shop. Once the shop shows it, export it again by hand; "
                "its next change there has it read again too. Else enter it by hand in Xero.",
      .fix_in = CAT_FIX_SHOP, .retry = CAT_RETRY_NO},
