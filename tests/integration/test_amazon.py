@@ -206,6 +206,20 @@ def test_what_cannot_be_read_is_400_once_the_key_is_right(seller):
     assert s.send(b"[]", query=f"?seller={s.domain}") == (200, {"results": [], "batchItemFailures": []})
 
 
+def test_no_address_that_stands_in_a_body_is_called(seller):
+    """As SNS asks of those who take its messages: whoever sends a body would choose whom we call."""
+    s = seller()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        links = {"SubscribeURL": url, "SigningCertURL": url, "UnsubscribeURL": url, "TopicArn": "arn:aws:sns:x:1:y"}
+        asked = {**links, "Type": "SubscriptionConfirmation", "Token": "t", "SellerId": s.domain}
+        assert s.send({**links, "Type": "Notification", "data": notice(s)})[0] == 200
+        assert s.send(asked)[0] == 400
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
 def test_text_in_text_has_an_end(seller):
     s = seller()
     body = notice(s)
