@@ -20,9 +20,6 @@
 /* Sellers whose tokens are kept; the one that was used longest ago makes room. */
 #define SELLERS 64
 
-/* A token is asked for anew this long before its end, so that none ends on its way. */
-#define TOKEN_MARGIN_S 300
-
 /* What amz_read_order looks at; without the first two Amazon asks for no role to see buyers. */
 #define BUYERS "BUYER,RECIPIENT,"
 #define DATA "PROCEEDS,PROMOTION,FULFILLMENT,PACKAGES,TAX,PAYMENT"
@@ -169,24 +166,6 @@ static void judge_token(struct shc_answer *out)
                                      STR_FMT(str_cut(words, 200)))));
 }
 
-static void keep_token(struct token *t, struct shc_answer *out)
-{
-    struct str access = shc_text(out->doc.root, "access_token");
-    int64_t expires_s = 0;
-
-    buf_reset(&t->access);
-    buf_add_str(&t->access, access);
-    if (access.n == 0 || buf_check(&t->access) != ERR_OK ||
-        !js_int64(js_get(out->doc.root, "expires_in"), &expires_s) || expires_s <= 0) {
-        buf_reset(&t->access);
-        out->verdict = SHC_DOWN;
-        shc_say(out, STR("Login with Amazon's answer could not be read."));
-        return;
-    }
-    expires_s = expires_s > TOKEN_MARGIN_S ? expires_s - TOKEN_MARGIN_S : 0;
-    t->until_ns = met_now_ns() + (expires_s < 86400 ? expires_s : 86400) * 1000000000;
-}
-
 /* Asks for a token into T. OUT: what came of it; ANSWERED: T has one. */
 static enum err ask_token(struct aapi *a, const struct aapi_seller *seller, struct token *t,
                           struct shc_answer *out, struct errinfo *info)
@@ -222,7 +201,8 @@ static enum err ask_token(struct aapi *a, const struct aapi_seller *seller, stru
         goto out;
     judge_token(out);
     if (out->verdict == SHC_ANSWERED)
-        keep_token(t, out);
+        shc_take_token(out, STR("Login with Amazon's answer could not be read."), &t->access,
+                       &t->until_ns);
     if (out->verdict == SHC_NOT_FOUND) /* of an address, not of an order */
         out->verdict = SHC_DOWN;
 out:

@@ -8,6 +8,12 @@
 
 #define MESSAGE_MAX 400
 
+/* The longest access token: Shopify's have 38 characters, Amazon's under 1 KB. */
+#define TOKEN_MAX (8u << 10)
+/* One is asked for anew this long before its end, so that none ends on its way. */
+#define TOKEN_MARGIN_S 300
+#define TOKEN_LIFE_MAX_S 86400
+
 /* A wait that is longer is none that is meant. */
 #define WAIT_MAX_S 86400
 
@@ -66,6 +72,36 @@ void shc_say(struct shc_answer *a, struct str text)
     for (size_t i = 0; i < cut.n; i++)
         copy[i] = (unsigned char)cut.p[i] < 0x20 || cut.p[i] == 0x7f ? ' ' : cut.p[i];
     a->message = (struct str){copy, cut.n};
+}
+
+/* Whether TEXT can be sent as one. What cannot must not be kept: every order would be refused. */
+static bool is_token(struct str text)
+{
+    bool good = text.n > 0 && text.n <= TOKEN_MAX;
+
+    for (size_t i = 0; i < text.n && good; i++)
+        good = text.p[i] > 0x20 && text.p[i] < 0x7f;
+    return good;
+}
+
+void shc_take_token(struct shc_answer *out, struct str otherwise, struct buf *token,
+                    int64_t *until_ns)
+{
+    struct str text = shc_text(out->doc.root, "access_token");
+    int64_t life_s = 0;
+
+    buf_reset(token);
+    if (is_token(text) && js_int64(js_get(out->doc.root, "expires_in"), &life_s) && life_s > 0)
+        buf_add_str(token, text);
+    if (token->n == 0 || buf_check(token) != ERR_OK) {
+        buf_reset(token);
+        out->verdict = SHC_DOWN;
+        shc_say(out, otherwise);
+        return;
+    }
+    life_s = life_s < TOKEN_LIFE_MAX_S ? life_s : TOKEN_LIFE_MAX_S;
+    life_s = life_s > TOKEN_MARGIN_S ? life_s - TOKEN_MARGIN_S : 0;
+    *until_ns = met_now_ns() + life_s * 1000000000;
 }
 
 /* A decimal number, in millionths; what is behind the sixth digit is left out. -1: none, or one

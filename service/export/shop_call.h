@@ -55,6 +55,11 @@ enum err shc_call(struct http *h, const struct http_request *req, const char *ki
  * SENT; out->http takes it over. For shc_call and for tests. */
 void shc_judge(enum err sent, const char *why, const char *who, struct http_answer *http,
                struct shc_answer *out);
+/* The access token of an answered question for one, into TOKEN; UNTIL_NS: until when it is used, by
+ * met_now_ns: five minutes before it ends, and a day at most. If there is none that can be sent,
+ * TOKEN is empty, and OUT is DOWN and says OTHERWISE. */
+void shc_take_token(struct shc_answer *out, struct str otherwise, struct buf *token,
+                    int64_t *until_ns);
 /* Text of a member; "" if there is none. Borrowed. */
 struct str shc_text(const struct js_value *v, const char *key);
 /* TEXT, less its control characters and at most 400 bytes, is the answer's message from now on;

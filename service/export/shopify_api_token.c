@@ -11,14 +11,9 @@
 
 #define LINE_MAX (16u << 10)
 #define ANSWER_MAX (64u << 10)
-#define TOKEN_MAX (8u << 10) /* Shopify's have 38 characters */
 
 /* Shops whose tokens are kept; the one that was used longest ago makes room. */
 #define SHOPS 64
-
-/* A token is asked for anew this long before its end, so that none ends on its way. */
-#define MARGIN_S 300
-#define LIFE_MAX_S 86400
 
 /* A store that is there is read more often than this. */
 #define UNUSED_S 3600
@@ -92,7 +87,7 @@ static struct row *make(struct sapi_tokens *k, const struct sapi_shop *shop, con
             row = &k->rows[i];
     }
     clear(row);
-    row->token = BUF_CAP(TOKEN_MAX);
+    row->token = BUF_CAP(ANSWER_MAX);
     (void)snprintf(row->shop, sizeof(row->shop), "%s", shop->domain);
     memcpy(row->mark, mark, sizeof(row->mark));
     return row;
@@ -161,34 +156,6 @@ static void judge(struct shc_answer *out)
     }
 }
 
-/* Whether TEXT can be sent as one. What cannot must not be kept: every order would be refused. */
-static bool is_token(struct str text)
-{
-    bool good = text.n > 0 && text.n <= TOKEN_MAX;
-
-    for (size_t i = 0; i < text.n && good; i++)
-        good = text.p[i] > 0x20 && text.p[i] < 0x7f;
-    return good;
-}
-
-/* The token of OUT into ROW, or OUT says that it has none. */
-static void keep(struct row *row, struct shc_answer *out)
-{
-    struct str token = shc_text(out->doc.root, "access_token");
-    int64_t life_s = 0;
-
-    if (!is_token(token) || !js_int64(js_get(out->doc.root, "expires_in"), &life_s) ||
-        life_s <= 0) {
-        out->verdict = SHC_DOWN;
-        shc_say(out, STR("Shopify's answer has no token that can be read."));
-        return;
-    }
-    buf_add_str(&row->token, token);
-    life_s = life_s < LIFE_MAX_S ? life_s : LIFE_MAX_S;
-    life_s = life_s > MARGIN_S ? life_s - MARGIN_S : 0;
-    row->until_ns = met_now_ns() + life_s * SECOND_NS;
-}
-
 /* ---- calls ---- */
 
 static enum err ask(struct http *http, const char *root, const struct sapi_shop *shop,
@@ -244,7 +211,8 @@ enum err sapi_token(struct sapi_tokens *k, struct http *http, const char *root,
         shc_answer_free(out);
         e = ask(http, root, shop, out, info);
         if (e == ERR_OK && out->verdict == SHC_ANSWERED)
-            keep(row, out);
+            shc_take_token(out, STR("Shopify's answer has no token that can be read."), &row->token,
+                           &row->until_ns);
         *fresh = row->token.n > 0;
         if (*fresh)
             shc_answer_free(out);

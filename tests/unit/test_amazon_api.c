@@ -164,6 +164,8 @@ static void every_answer_has_its_verdict(void **state)
         {"404 |{}", true, SHC_DOWN, SHC_ALLOWED, -1, "Login with Amazon"},
         {"200 |{\"access_token\":\"\",\"expires_in\":3600}", true, SHC_DOWN, SHC_ALLOWED, -1,
          "could not be read"},
+        {"200 |{\"access_token\":\"a\\nx-b: c\",\"expires_in\":3600}", true, SHC_DOWN, SHC_ALLOWED,
+         -1, "could not be read"},
         {"200 |{\"access_token\":\"a\"}", true, SHC_DOWN, SHC_ALLOWED, -1, "could not be read"},
     };
 
