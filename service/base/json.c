@@ -112,7 +112,7 @@ static char *put_utf8(char *to, uint32_t c)
     return to;
 }
 
-/* P is at the u of \uXXXX. A surrogate without its other half becomes U+FFFD. */
+/* P is at the u of an escape of four digits. A surrogate without its other half becomes U+FFFD. */
 static enum err read_code(struct reader *r, char **to)
 {
     int32_t c = hex4(r->p + 1), low = 0;
