@@ -33,6 +33,14 @@ def own_stack():
         stack.close()
 
 
+@pytest.fixture(scope="module")
+def still():
+    """A stack that reconciles nothing by itself."""
+    stack = lib.Stack(LH_RECONCILE=0)
+    yield stack
+    stack.close()
+
+
 @pytest.fixture
 def shop(stack):
     """Makes shops: shop(settings={...}) is a store on a connection and a tenant of its own."""

@@ -15,14 +15,6 @@ TOPICS = REQUIRED | {"orders/delete", "orders/edited", "app/uninstalled"}
 CREATE = {"create_webhooks": True, "url": URL}
 
 
-@pytest.fixture(scope="module")
-def still():
-    """A stack that reconciles nothing by itself."""
-    stack = lib.Stack(LH_RECONCILE=0)
-    yield stack
-    stack.close()
-
-
 def path(s):
     return f"/stores/{'amazon' if isinstance(s, Amazon) else 'shopify'}/{s.domain}"
 

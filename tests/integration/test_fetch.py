@@ -133,14 +133,6 @@ def task(s, name, verb=None):
     return s.stack.receiver.api("POST" if verb else "GET", f"/tasks/{name}" + (f"/{verb}" if verb else ""))
 
 
-@pytest.fixture(scope="module")
-def still():
-    """A stack that reconciles nothing by itself."""
-    stack = lib.Stack(LH_RECONCILE=0)
-    yield stack
-    stack.close()
-
-
 def test_a_backfill_reads_the_orders_of_its_days_and_no_others(still):
     s = Amazon(still)
     inside = [s.sell(created=f"2026-03-0{day}T12:00:00Z", updated=ago(days=2)) for day in (2, 3, 4)]

@@ -17,14 +17,6 @@ from test_support import why
 TWO = ["manual", "gift_card"]
 
 
-@pytest.fixture(scope="module")
-def still():
-    """A stack that reconciles nothing by itself."""
-    stack = lib.Stack(LH_RECONCILE=0)
-    yield stack
-    stack.close()
-
-
 def events(s, one):
     return [(t["topic"], t["result"]) for t in why(s, one)["trail"] if t["kind"] == "event"]
 

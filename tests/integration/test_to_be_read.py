@@ -21,14 +21,6 @@ def desk():
     stack.close()
 
 
-@pytest.fixture(scope="module")
-def still():
-    """A stack that reconciles nothing by itself."""
-    stack = lib.Stack(LH_RECONCILE=0)
-    yield stack
-    stack.close()
-
-
 def queue(s, query=""):
     return get(s.stack, f"/queue?connection={s.connection}{query}")
 
